@@ -1,0 +1,1 @@
+"""Tests of kubectl-dnsdebug, and the real cluster they break on purpose."""

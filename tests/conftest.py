@@ -1,0 +1,49 @@
+"""What every test gets: no way out of the machine, no kubeconfig of the developer's."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first, the ones that need the real cluster last."""
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
+
+
+@pytest.fixture(autouse=True)
+def sealed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a unit test from the network and from the settings of whoever runs it.
+
+    Loopback stays open for the test's own servers; cluster tests have their own world.
+    """
+    if request.node.get_closest_marker("cluster"):
+        return
+    for name in list(os.environ):
+        if name.startswith(("KUBE", "DNSDEBUG_")) or name in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    connect, sendto = socket.socket.connect, socket.socket.sendto
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        refuse_outside(self, address)
+        connect(self, address)
+
+    def guarded_sendto(self: socket.socket, data: Any, *where: Any) -> int:
+        refuse_outside(self, where[-1])
+        return sendto(self, data, *where)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "sendto", guarded_sendto)
+
+
+def refuse_outside(sock: socket.socket, address: Any) -> None:
+    """Fail the test that talks to anything but this machine."""
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        host = str(address[0]).partition("%")[0]
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise AssertionError(f"a unit test tried to reach {host}")
