@@ -1,0 +1,307 @@
+"""The records that flow through the program, with no behaviour but their invariants.
+
+Collecting fills an `Evidence`; everything after it reads only that. DNS outcomes are data (`Status`),
+never exceptions. Times are seconds unless a name says `ms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+class DnsdebugError(Exception):
+    """The tool failed in a way that a user or a cluster can cause; the text says what to do next."""
+
+
+class Missing(Exception):  # noqa: N818 - read in rules as `raise Missing("...")`: a gap, not an error
+    """Evidence that a rule needs is not there; the text says why. Never leaves `diagnose`."""
+
+
+class Scope(StrEnum):
+    """What a rule speaks of. A wider scope covers the narrower ones beneath it."""
+
+    CLUSTER = "cluster"
+    NODE = "node"
+    POD = "pod"
+
+
+class Severity(StrEnum):
+    """ERROR names do not resolve now; WARNING they will fail or crawl under ordinary load or events;
+    INFO worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """CERTAIN the evidence admits no other cause; LIKELY it fits best, and `--deep` or a permission settles it."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+class State(StrEnum):
+    """GOT the API gave it; ABSENT the API says there is none (an answer); UNKNOWN it could not be read (a gap)."""
+
+    GOT = "got"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Role(StrEnum):
+    """From where commands run: what the place stands for."""
+
+    TARGET = "target"  # an ephemeral container in the pod itself
+    SIBLING = "sibling"  # a pod like the target, beside it
+    CONTROL = "control"  # a ClusterFirst pod on the node without the target's labels
+    DEFAULT = "default"  # a Default-policy pod on the node: shows the host's file as pods get it
+
+
+class Transport(StrEnum):
+    UDP = "udp"
+    TCP = "tcp"
+
+
+class Status(StrEnum):
+    """The outcome of one DNS question. The first five are words of a server, the rest of the path."""
+
+    NOERROR = "noerror"
+    NXDOMAIN = "nxdomain"
+    SERVFAIL = "servfail"
+    REFUSED = "refused"
+    OTHER_RCODE = "other-rcode"
+    TIMEOUT = "timeout"
+    CONNECTION_REFUSED = "connection-refused"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    GARBLED = "garbled"
+    NOT_RUN = "not-run"
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether a DNS server spoke at all, whatever it said."""
+        return self in _ANSWERS
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether the question went out and no DNS answer came back."""
+        return self in _SILENCES
+
+
+_ANSWERS = frozenset(
+    {Status.NOERROR, Status.NXDOMAIN, Status.SERVFAIL, Status.REFUSED, Status.OTHER_RCODE}
+)
+_SILENCES = frozenset(
+    {Status.TIMEOUT, Status.CONNECTION_REFUSED, Status.UNREACHABLE, Status.RESET}
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a verdict speaks of: `cluster`, `node/NAME` or `pod/NAMESPACE/NAME`."""
+
+    scope: Scope
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.scope.value, self.namespace, self.name) if part)
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """Read the printed form back."""
+        kind, *rest = text.split("/")
+        match Scope(kind), rest:
+            case Scope.CLUSTER, []:
+                return CLUSTER
+            case Scope.NODE, [name]:
+                return node(name)
+            case Scope.POD, [namespace, name]:
+                return pod(namespace, name)
+        raise ValueError(f"not a subject: {text!r}")
+
+
+CLUSTER = Subject(Scope.CLUSTER)
+
+
+def node(name: str) -> Subject:
+    return Subject(Scope.NODE, name)
+
+
+def pod(namespace: str, name: str) -> Subject:
+    return Subject(Scope.POD, name, namespace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for, resolved: target pods as `pod/NAMESPACE/NAME`, and the options that shape probing.
+
+    `names` are names to test besides the standard forms; `timeout` bounds the whole run.
+    """
+
+    targets: tuple[str, ...]
+    picked_by: tuple[str, ...] = ()  # how each target was chosen, e.g. "deploy/front"
+    names: tuple[str, ...] = ()
+    image: str = ""
+    mode: str = "ephemeral"
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing the API was asked. `id` is `KIND/NAMESPACE/NAME` or the like; `data` an allow-list of fields."""
+
+    id: str
+    state: State
+    data: Json = field(default_factory=dict)
+    reason: str = ""  # why it is absent or unknown, fit to be read by the user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """A place where commands ran (or could not: then `failure` says why).
+
+    `id` is `ROLE:NAMESPACE/POD` for a target or its sibling, `ROLE:NAMESPACE@NODE` for a companion.
+    `pod` is the pod that hosted the commands, `stands_for` the subject whose eyes these are.
+    """
+
+    id: str
+    role: Role
+    node: str
+    stands_for: Subject
+    pod: str = ""
+    container: str = ""
+    tools: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """One command as it ran, in raw words: what was asked stands in `argv`, to be read by `dig.py`.
+
+    `exit_code` is None when the command never ran; then `failure` says why. `out` holds stdout and stderr together.
+    """
+
+    id: str  # unique within the evidence: VANTAGE#PROBE
+    vantage: str
+    probe: str
+    argv: tuple[str, ...]
+    out: str = ""
+    exit_code: int | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One object the tool made, and what became of it: `removed`, `ended` (ephemeral containers) or why not."""
+
+    what: str  # "pod/NS/NAME" or "ephemeral container NAME in pod/NS/POD"
+    fate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything learned from the cluster: the only door to the reasoning. See `evidence.py` for the file."""
+
+    tool: str
+    collected_at: str  # RFC 3339, UTC
+    context: str
+    request: Request
+    facts: tuple[Fact, ...] = ()
+    vantages: tuple[Vantage, ...] = ()
+    transcripts: tuple[Transcript, ...] = ()
+    made: tuple[Made, ...] = ()
+    timing: Mapping[str, float] = field(default_factory=dict)  # phase -> seconds
+    counts: Mapping[str, int] = field(default_factory=dict)  # "api requests", "dns queries"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One resource record. `data` is the presentation form, names absolute and in lower case."""
+
+    name: str
+    ttl: int
+    type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one question: who was asked (`server`, `port`, `transport`), what, and the outcome.
+
+    `name` is absolute with its trailing dot, in lower case. `ms` is the tool's own measure, None without an answer.
+    `source_port` is set when the question was bound to one. `via_search` marks a tool that walked the search list
+    by itself (then `name` is what was typed). `id` is the transcript's.
+    """
+
+    id: str
+    vantage: str
+    tool: str  # dig, nslookup, getent
+    server: str
+    port: int
+    transport: Transport
+    name: str
+    type: str
+    status: Status
+    records: tuple[Record, ...] = ()
+    authority: tuple[Record, ...] = ()
+    flags: frozenset[str] = frozenset()
+    ms: float | None = None
+    source_port: int | None = None
+    via_search: bool = False
+    detail: str = ""  # the line of the tool that decided the status, when it is no rcode
+
+
+class Outcome(StrEnum):
+    """What one rule says of one subject."""
+
+    FOUND = "found"
+    CLEAR = "clear"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A cause that a rule saw. `evidence` are ids of transcripts and facts; `message`, `remedy`, `verify` are filled in."""
+
+    rule: str
+    subject: Subject
+    severity: Severity
+    confidence: Confidence
+    message: str
+    remedy: str
+    verify: str
+    evidence: tuple[str, ...] = ()
+    settles: str = ""  # what would make a likely finding certain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One rule on one subject. `reason` is set when unknown."""
+
+    rule: str
+    subject: Subject
+    outcome: Outcome
+    severity: Severity  # of the rule: an unknown matters as much as what it could have found
+    reason: str = ""
+    crashed: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A finding with the findings it explains beneath it."""
+
+    finding: Finding
+    explains: tuple[Cause, ...] = ()

@@ -1,0 +1,164 @@
+# Runs the probes given as arguments and prints what came of each, framed line by line (read by frames.py).
+#
+#   sh -c "$(cat runner.sh)" dnsdebug LIMIT KNOWN ITEM...
+#
+# LIMIT  seconds after which it gives up. KNOWN  nameservers that have items of their own, separated by spaces.
+# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app.
+#        Streams run at the same time, the items of one stream in order. Items of a stream called "gate" run
+#        first; a server that answered none of them is dead and its other items are reported as skipped:
+#        so a dead server costs its own time-out once. SERVER is ADDRESS#PORT, or - for none.
+#
+# In an item {ns} stands for each nameserver of /etc/resolv.conf that is not in KNOWN, {ns1} for the first one,
+# {search} for each search suffix and {domain} for the cluster domain that the search list shows: one item
+# becomes several, or none.
+#
+# Needs no root, no capability and no writable place (hence variables, not files), any POSIX sh. Nothing read
+# is ever evaluated: items and file contents are only split at blanks, without globbing.
+set -f
+LC_ALL=C
+export LC_ALL
+limit=$1 known=" $2 " self=$$
+shift 2
+nl='
+'
+trap 'echo "= ! gave up after $limit s"; exit 124' TERM
+(sleep "$limit" && kill -TERM "$self") >/dev/null 2>&1 &
+watchdog=$!
+command -v timeout >/dev/null 2>&1 && bounded="timeout 5" || bounded=
+
+# emit ID RC TEXT: each line in one write, so that streams cannot tear it; then the exit code and how many lines
+emit() {
+    rest=$3 count=0
+    while [ -n "$rest" ]; do
+        printf '%s > %s\n' "$1" "${rest%%"$nl"*}"
+        count=$((count + 1))
+        case $rest in *"$nl"*) rest=${rest#*"$nl"} ;; *) rest= ;; esac
+    done
+    printf '%s . %s %s\n' "$1" "$2" "$count"
+}
+
+# skip ID REASON
+skip() { printf '%s ! %s\n' "$1" "$2"; }
+
+# app: what the target container's own root shows, where this user may look (same UID, shared processes)
+app() {
+    root=/proc/1/root
+    ls "$root/" >/dev/null 2>&1 || { echo "not readable for UID $(id -u)"; return 1; }
+    set +f
+    for path in $root/lib/ld-musl-* $root/lib/ld-linux* $root/lib64/ld-linux* $root/lib/*/ld-linux*; do
+        [ -e "$path" ] && echo "loader ${path#"$root"}"
+    done
+    set -f
+    grep -A1 '^P:musl$' "$root/lib/apk/db/installed" 2>/dev/null | sed -n 's/^V:/musl /p'
+    for path in /etc/resolv.conf /etc/nsswitch.conf /etc/hosts /etc/os-release; do
+        [ -r "$root$path" ] && sed "s|^|$path |" "$root$path"
+    done
+    return 0
+}
+
+# run ID LANE COMMAND WORD...: do it, print it, return its exit code
+run() {
+    id=$1
+    shift 2
+    printf '%s $ %s\n' "$id" "$*"
+    case $1 in
+    dig) ;;
+    nslookup | getent) set -- $bounded "$@" ;;
+    file) set -- cat "$2" ;;
+    app) ;;
+    *) skip "$id" "not a probe: $1"; return 127 ;;
+    esac
+    command -v "${1##*/}" >/dev/null 2>&1 || { skip "$id" "the image has no $1"; return 127; }
+    text=$("$@" 2>&1)
+    code=$?
+    emit "$id" "$code" "$text"
+    return "$code"
+}
+
+# fill ITEM HOLE VALUE: every HOLE in ITEM becomes VALUE; the result is in $filled
+fill() {
+    filled= rest=$1
+    while :; do
+        case $rest in
+        *"$2"*) filled=$filled${rest%%"$2"*}$3 rest=${rest#*"$2"} ;;
+        *) filled=$filled$rest; return ;;
+        esac
+    done
+}
+
+echo "= begin dnsdebug-runner/1"
+nameservers= ns1= searches= domain=
+while read -r key values || [ -n "$key" ]; do
+    case $key in
+    nameserver)
+        value=${values%%[ 	]*}
+        case $value in '' | *[!0-9A-Za-z.:%_-]*) continue ;; esac
+        [ -n "$ns1" ] || ns1=$value
+        case $known in *" $value "*) ;; *) nameservers="$nameservers $value" ;; esac ;;
+    search)
+        searches= domain=
+        for value in $values; do
+            value=${value%.}
+            case $value in '' | *[!0-9A-Za-z._-]*) continue ;; esac
+            searches="$searches $value"
+            case $value in svc.*) domain=${value#svc.} ;; esac
+        done ;;
+    esac
+done </etc/resolv.conf
+
+for hole in '{ns1}' '{ns}' '{search}' '{domain}'; do
+    case $hole in
+    '{ns1}') values=$ns1 ;;
+    '{ns}') values=$nameservers ;;
+    '{search}') values=$searches ;;
+    '{domain}') values=$domain ;;
+    esac
+    left=$#
+    while [ "$left" -gt 0 ]; do
+        item=$1 left=$((left - 1))
+        shift
+        case $item in
+        *"$hole"*) for value in $values; do fill "$item" "$hole" "$value"; set -- "$@" "$filled"; done ;;
+        *) set -- "$@" "$item" ;;
+        esac
+    done
+done
+
+gates= lanes=' '
+for item; do
+    id=${item%% *} lane=${item#* } lane=${lane%% *}
+    case $lane in
+    */gate)
+        run $item &
+        gates="$gates ${lane%/gate}=$!" ;;
+    *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " ;; esac ;;
+    esac
+done
+gated=' ' alive=' '
+for gate in $gates; do
+    server=${gate%=*}
+    gated="$gated$server "
+    wait "${gate##*=}" && alive="$alive$server "
+done
+streams=
+for lane in $lanes; do
+    server=${lane%/*} dead=
+    case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
+    (
+        for item; do
+            rest=${item#* }
+            [ "${rest%% *}" = "$lane" ] || continue
+            if [ -n "$dead" ]; then
+                printf '%s $ %s\n' "${item%% *}" "${rest#* }"
+                skip "${item%% *}" "$server did not answer before"
+            else
+                run $item
+            fi
+        done
+    ) &
+    streams="$streams $!"
+done
+[ -z "$streams" ] || wait $streams
+kill "$watchdog" 2>/dev/null
+echo "= end $#"
+exit 0
