@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import kubectl_dnsdebug
 
@@ -38,6 +43,50 @@ def test_the_changelog_opens_with_this_version() -> None:
 def test_the_version_has_one_home() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
+
+
+def test_what_is_installed_is_pinned_with_hashes() -> None:
+    pinned = {}
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        entries = re.findall(
+            r"^([a-z0-9-]+)==(\S+)[^\n]*\\\n((?:    --hash=.*\n)+)", text, re.MULTILINE
+        )
+        assert len(entries) == len(re.findall(r"^[a-z]", text, re.MULTILINE))
+        pinned[name] = {package: version for package, version, _hashes in entries}
+    assert pinned["requirements.txt"].items() <= pinned["requirements-dev.txt"].items()
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[<>=]", requirement)[0].lower() for requirement in wanted}
+    assert names <= pinned["requirements-dev.txt"].keys(), "run: make lock"
+
+
+def test_a_wheel_has_every_module_and_the_runner(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    package = ROOT / "kubectl_dnsdebug"
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, source / package.name, ignore=skip)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    ours = {relative(p) for p in package.rglob("*") if p.suffix in (".py", ".sh", ".json")}
+    assert ours <= packed
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob(".github/workflows/*.yml")), ids=relative)
+def test_a_workflow_trusts_nothing_by_name_and_may_do_nothing_by_default(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert "permissions" in job
+        assert "timeout-minutes" in job
+        for step in job["steps"]:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"a@{'0' * 40}"))
 
 
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=relative)
