@@ -21,6 +21,7 @@ MAX_LINES = 350
 PURE: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
+    "hygiene": set(),
     "resolvconf": {"model", "dns"},
     "dig": {"model", "dns"},
     "corefile": {"model"},
@@ -38,8 +39,9 @@ PURE: dict[str, set[str]] = {
 
 # Live: what talks to a cluster, a terminal or a file.
 LIVE: dict[str, set[str]] = {
-    "kubeconfig": {"model", "yaml"},
-    "cluster": {"model", "kubeconfig", "manifests", "kubernetes", "urllib3"},
+    "kubeconfig": {"model", "hygiene", "yaml"},
+    "credentials": {"model", "hygiene", "kubeconfig"},
+    "cluster": {"model", "hygiene", "kubeconfig", "credentials", "kubernetes", "urllib3"},
     "targets": {"model", "cluster"},
     "survey": {"model", "cluster", "targets", "corefile", "resolvconf"},
     "vantage": {"model", "cluster", "manifests", "probes", "frames"},
