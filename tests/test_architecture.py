@@ -51,7 +51,8 @@ PURE: dict[str, set[str]] = {
 
 # Live: what talks to a cluster, a terminal or a file.
 LIVE: dict[str, set[str]] = {
-    "kubeconfig": {"model", "hygiene", "yaml"},
+    "proxy": set(),
+    "kubeconfig": {"model", "hygiene", "proxy", "yaml"},
     "credentials": {"model", "hygiene", "kubeconfig"},
     "cluster": {"model", "hygiene", "kubeconfig", "credentials", "kubernetes", "urllib3"},
     "facts": {"model", "allowlist", "cluster"},
