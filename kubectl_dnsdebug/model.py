@@ -86,6 +86,7 @@ class Status(StrEnum):
     UNREACHABLE = "unreachable"
     RESET = "reset"
     GARBLED = "garbled"
+    NO_ADDRESS = "no-address"  # getent: none found, and it hides why
     NOT_RUN = "not-run"
 
     @property
@@ -102,9 +103,7 @@ class Status(StrEnum):
 _ANSWERS = frozenset(
     {Status.NOERROR, Status.NXDOMAIN, Status.SERVFAIL, Status.REFUSED, Status.OTHER_RCODE}
 )
-_SILENCES = frozenset(
-    {Status.TIMEOUT, Status.CONNECTION_REFUSED, Status.UNREACHABLE, Status.RESET}
-)
+_SILENCES = frozenset({Status.TIMEOUT, Status.CONNECTION_REFUSED, Status.UNREACHABLE, Status.RESET})
 
 
 @dataclass(frozen=True, slots=True, order=True)
