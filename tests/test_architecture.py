@@ -31,7 +31,6 @@ PURE: dict[str, set[str]] = {
     "corefile": {"model"},
     "netpol": {"model"},
     "manifests": {"model", "objects"},
-    "probes": {"model", "objects", "discovery", "resolvconf", "search"},
     "frames": {"model"},
     "evidence": {"model"},
     "observe": {
@@ -43,8 +42,10 @@ PURE: dict[str, set[str]] = {
         "search",
         "corefile",
         "netpol",
-        "evidence",
     },
+    "names": {"model", "objects", "observe"},
+    "probes": {"model", "objects", "observe", "names"},
+    "spots": {"model", "objects", "observe", "probes", "manifests"},
     "rules": {"model", "observe", "objects", "resolvconf", "search", "corefile", "netpol"},
     "diagnose": {"model", "observe", "rules"},
     "report": {"model", "objects", "observe", "rules", "diagnose"},
@@ -61,6 +62,7 @@ LIVE: dict[str, set[str]] = {
     "targets": {"model", "objects", "facts", "allowlist", "cluster"},
     "survey": {
         "model",
+        "hygiene",
         "objects",
         "discovery",
         "allowlist",
@@ -70,7 +72,7 @@ LIVE: dict[str, set[str]] = {
         "corefile",
         "resolvconf",
     },
-    "vantage": {"model", "objects", "cluster", "manifests", "probes", "frames"},
+    "vantage": {"model", "hygiene", "objects", "cluster", "manifests", "spots", "frames"},
     "cleanup": {"model", "cluster", "manifests"},
     "collect": {"model", "cluster", "survey", "vantage", "cleanup", "probes", "evidence"},
 }
