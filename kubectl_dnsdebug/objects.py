@@ -150,7 +150,8 @@ def read_node(data: Json) -> Node:
         os=info.get("operatingSystem", ""),
         labels=at(data, "metadata", "labels", default={}),
         taints=tuple(
-            f"{t.get('key', '')}:{t.get('effect', '')}" for t in at(data, "spec", "taints", default=())
+            f"{t.get('key', '')}:{t.get('effect', '')}"
+            for t in at(data, "spec", "taints", default=())
         ),
         unschedulable=bool(at(data, "spec", "unschedulable")),
         addresses=tuple(a["address"] for a in at(data, "status", "addresses", default=())),

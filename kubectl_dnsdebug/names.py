@@ -1,0 +1,109 @@
+"""Which names are asked: taken from the cluster itself, for nothing is known to exist beforehand."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kubectl_dnsdebug.model import Missing
+from kubectl_dnsdebug.objects import Pod, Service
+from kubectl_dnsdebug.observe import Observed
+
+API = ("kubernetes", "default")  # the one Service that every cluster has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """`own` and `headless` are Services of the pod's namespace; `external` a name outside the cluster.
+
+    `external_from` says where that name was found; empty when there is none. `asked` are the user's own names.
+    """
+
+    own: Service | None = None
+    headless: Service | None = None
+    external: str = ""
+    external_from: str = ""
+    asked: tuple[str, ...] = ()
+
+
+def pick(seen: Observed, pod: Pod) -> Names:
+    """The names to ask for this pod. The same evidence gives the same names."""
+    try:
+        mine = [s for s in seen.services if s.namespace == pod.namespace]
+    except Missing:
+        mine = []
+    own = [s for s in mine if s.cluster_ips and (s.name, s.namespace) != API]
+    headless = [s for s in mine if s.headless and s.selector]
+    asked = seen.evidence.request.names
+    external, source = next(_external(seen, pod), ("", ""))
+    return Names(
+        own=min(own, key=lambda s: s.name, default=None),
+        headless=min(headless, key=lambda s: s.name, default=None),
+        external=external,
+        external_from=source,
+        asked=asked,
+    )
+
+
+def _external(seen: Observed, pod: Pod) -> Iterator[tuple[str, str]]:
+    """Names outside the cluster that it relies on itself, the likeliest to exist first."""
+    for name in seen.evidence.request.names:
+        if not _in_cluster(seen, name):
+            yield name.rstrip("."), "--name"
+    try:
+        services = seen.services
+    except Missing:
+        services = ()
+    for service in sorted(services, key=lambda s: s.namespace != pod.namespace):
+        if service.external_name and not _in_cluster(seen, service.external_name):
+            yield service.external_name.rstrip("."), f"ExternalName Service {service.id}"
+    images = [(c.image, f"registry of the pod's image {c.image}") for c in pod.containers]
+    try:
+        images += [
+            (c.image, f"registry of the DNS image {c.image}")
+            for p in seen.dns_pods
+            for c in p.containers
+        ]
+    except Missing:
+        pass
+    for image, source in images:
+        if registry := _registry(image):
+            yield registry, source
+
+
+def _in_cluster(seen: Observed, name: str) -> bool:
+    """Whether the name is, or through the search list may be, one of the cluster's own."""
+    bare = name.rstrip(".").lower()
+    if "." not in bare:
+        return True
+    try:
+        if bare.endswith("." + seen.domain) or bare == seen.domain:
+            return True
+    except Missing:
+        pass
+    if bare.endswith(".svc") or ".svc." in bare:
+        return True
+    try:
+        namespaces = {s.namespace for s in seen.services}
+    except Missing:
+        namespaces = set()
+    return bare.count(".") == 1 and bare.rpartition(".")[2] in namespaces
+
+
+def _registry(image: str) -> str:
+    """The host that an image reference names itself; empty for an implied one, an address or a bare word."""
+    host, slash, _ = image.partition("/")
+    host = host.partition(":")[0]
+    if not slash or "." not in host:
+        return ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return ""
+
+
+def registry_is_weak(names: Names) -> bool:
+    """Whether the external name is only an image's registry, which a mirrored cluster never resolves."""
+    return names.external_from.startswith("registry")

@@ -1,0 +1,348 @@
+"""The battery: what to ask, of whom, from where. One builder a purpose; `plan` joins them.
+
+A probe's id starts with its purpose, by which rules find the answers again:
+`reach` names the DNS server owns, so only the path and the server decide; `svc` a Service of the pod's namespace;
+`ext` a name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk` each
+candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `user` the user's names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from kubectl_dnsdebug import names as naming
+from kubectl_dnsdebug.model import Missing, Role, Transport
+from kubectl_dnsdebug.names import Names
+from kubectl_dnsdebug.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.observe import TARGETS, Observed
+
+UDP, TCP = Transport
+MOST_REPLICAS = 6  # DNS pods asked one by one; a larger deployment is sampled
+MOST_UPSTREAMS = 4
+FRESH_PORTS = (
+    8  # questions to a ClusterIP: all fail by chance at a loss of one half once in 256 runs
+)
+GATE = "gate"
+_WORD = re.compile(r"[!-~]+")
+# The domain that the Corefile owns, else the one that the pod's own search list shows (the runner fills it in).
+DOMAIN_HOLE = "{domain}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where to send DNS questions: an address, or the runner's `{ns}`, and a port."""
+
+    ip: str
+    port: int = DNS_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One command of the runner, see `runner.sh`: `lane` is SERVER/STREAM; `cost` the DNS queries it may send."""
+
+    id: str
+    lane: str
+    argv: tuple[str, ...]
+    cost: int = 1
+
+    @property
+    def item(self) -> str:
+        return " ".join((self.id, self.lane, *self.argv))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one probing container is told: nameservers with probes of their own, and the probes."""
+
+    known: tuple[str, ...]
+    probes: tuple[Probe, ...]
+
+    @property
+    def cost(self) -> int:
+        return sum(probe.cost for probe in self.probes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """What the builders work from."""
+
+    role: Role
+    pod: Pod
+    names: Names
+    domain: str
+    services: tuple[Server, ...]  # each ClusterIP of the cluster's DNS
+    replicas: tuple[Server, ...]  # each DNS pod
+    upstreams: tuple[Server, ...]  # addresses that the Corefile forwards to
+    own_service_ip: str
+
+    @property
+    def api(self) -> str:
+        return f"kubernetes.default.svc.{self.domain}."
+
+    @property
+    def is_target(self) -> bool:
+        return self.role in TARGETS
+
+
+def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
+    """What to ask at a place of that role for this target. Reads the survey only, so it can be replayed."""
+    stage = _stage(seen, role, pod)
+    probes = tuple(probe for build in BATTERY for probe in build(stage))
+    return Plan(
+        known=tuple(s.ip for s in stage.services if s.port == DNS_PORT),
+        probes=tuple(_once(probes)),
+    )
+
+
+def _stage(seen: Observed, role: Role, pod: Pod) -> _Stage:
+    names = naming.pick(seen, pod)
+    try:
+        domain = seen.domain
+    except Missing:
+        domain = DOMAIN_HOLE
+    return _Stage(
+        role=role,
+        pod=pod,
+        names=names,
+        domain=domain,
+        services=_service_addresses(seen),
+        replicas=_replicas(seen),
+        upstreams=_upstreams(seen),
+        own_service_ip=names.own.cluster_ips[0] if names.own else "",
+    )
+
+
+def _service_addresses(seen: Observed) -> tuple[Server, ...]:
+    try:
+        services = seen.dns_services
+    except Missing:
+        return ()
+    ports = [(s, s.dns_ports.get(UDP) or s.dns_ports.get(TCP) or DNS_PORT) for s in services]
+    return tuple(Server(ip=ip, port=port) for service, port in ports for ip in service.cluster_ips)
+
+
+def _replicas(seen: Observed) -> tuple[Server, ...]:
+    """Every DNS pod that has an address, ready or not: an unready one may still answer, which tells a lot."""
+    found: dict[str, int] = {}
+    try:
+        for endpoint in seen.dns_endpoints:
+            found[endpoint.ip] = endpoint.ports.get(UDP) or endpoint.ports.get(TCP) or DNS_PORT
+    except Missing:
+        pass
+    usual = next(iter(found.values()), DNS_PORT)
+    try:
+        for pod in seen.dns_pods:
+            if pod.phase == "Running" and not pod.terminating:
+                for ip in pod.ips[:1]:
+                    found.setdefault(ip, usual)
+    except Missing:
+        pass
+    return tuple(Server(ip=ip, port=port) for ip, port in sorted(found.items()))[:MOST_REPLICAS]
+
+
+def _upstreams(seen: Observed) -> tuple[Server, ...]:
+    try:
+        forwards = seen.corefile.forwards()
+    except Missing:
+        return ()
+    found: dict[Server, None] = {}
+    for forward in forwards:
+        for to in forward.to:
+            if server := _address(to):
+                found[server] = None
+    return tuple(found)[:MOST_UPSTREAMS]
+
+
+def _address(text: str) -> Server | None:
+    """A `forward` target that is an address over plain DNS; None for a file, a name or an encrypted transport."""
+    plain = text.removeprefix("dns://")
+    host, port = plain, DNS_PORT
+    if plain.startswith("["):
+        host, _, rest = plain[1:].partition("]")
+        port = int(rest[1:]) if rest[1:].isdigit() else DNS_PORT
+    elif plain.count(":") == 1:
+        host, _, digits = plain.partition(":")
+        port = int(digits) if digits.isdigit() else DNS_PORT
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return Server(ip=host, port=port)
+
+
+def _ask(
+    id: str,
+    server: Server,
+    name: str,
+    type: str = "A",
+    transport: Transport = UDP,
+    stream: str = "1",
+    extra: Iterable[str] = (),
+) -> Probe:
+    argv: list[str] = ["dig", f"@{server.ip}", "-p", str(server.port), "-q", name, "-t", type]
+    argv += ["+tries=1", "+time=2", *(["+tcp"] if transport is TCP else []), *extra]
+    lane = f"{server.ip}#{server.port}+{transport.value}/{stream}"
+    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv))
+
+
+ANY_NS = Server(ip="{ns}")
+FIRST_NS = Server(ip="{ns1}")
+
+
+def files(stage: _Stage) -> Iterator[Probe]:
+    """resolv.conf; in the target also what its own root shows."""
+    yield Probe(id="conf", lane="-/conf", argv=("file", "/etc/resolv.conf"), cost=0)
+    if stage.role is Role.TARGET:
+        yield Probe(id="app", lane="-/app", argv=("app",), cost=0)
+
+
+def reach(stage: _Stage) -> Iterator[Probe]:
+    """Can each server be talked to? In-zone names, several source ports, both transports."""
+    if stage.role is Role.DEFAULT:
+        often, few = 2, 1
+    else:
+        often, few = (FRESH_PORTS, 3) if stage.is_target else (4, 2)
+    for server in stage.services:
+        yield from _gates(stage, server, often, few)
+    for server in stage.replicas:
+        yield from _gates(stage, server, 3 if stage.is_target else 2, 1)
+    if stage.role is not Role.DEFAULT:
+        yield from _gates(stage, ANY_NS, 3, 1)
+
+
+def _gates(stage: _Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
+    for transport, count in ((UDP, udp), (TCP, tcp)):
+        for n in range(1, count + 1):
+            yield _ask(
+                f"reach.{transport.value}{n}", server, stage.api, transport=transport, stream=GATE
+            )
+
+
+def services(stage: _Stage) -> Iterator[Probe]:
+    """Names of the pod's own namespace, the other address family and the reverse, of every server."""
+    if not stage.is_target:
+        return
+    for server in (*stage.services, *stage.replicas, ANY_NS):
+        yield _ask("reach6", server, stage.api, "AAAA", stream="2")
+        for service in filter(None, (stage.names.own, stage.names.headless)):
+            name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
+            yield _ask(f"svc.{service.name}", server, name, stream="2")
+    for server in stage.services:
+        if stage.own_service_ip:
+            pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
+            yield _ask("ptr", server, pointer, "PTR", stream="2")
+
+
+def outside(stage: _Stage) -> Iterator[Probe]:
+    """A name outside the cluster, through every server: A, AAAA and over TCP."""
+    if not stage.names.external or stage.role is Role.DEFAULT:
+        return
+    name = stage.names.external + "."
+    for server in (*stage.services, ANY_NS):
+        yield _ask("ext", server, name, stream="3")
+        if stage.is_target:
+            yield _ask("ext6", server, name, "AAAA", stream="4")
+            yield _ask("ext.tcp", server, name, transport=TCP, stream="3")
+    if stage.is_target:
+        for server in stage.replicas:
+            yield _ask("ext", server, name, stream="3")
+
+
+def upstream(stage: _Stage) -> Iterator[Probe]:
+    """The upstreams themselves, past the cluster's DNS: those of the Corefile, and those the host's file gives pods."""
+    if stage.role is Role.CONTROL:
+        return
+    name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
+    servers = [*stage.upstreams, *([ANY_NS] if stage.role is Role.DEFAULT else [])]
+    for server in servers:
+        for n in (1, 2):
+            yield _ask(f"up.udp{n}", server, name, type, stream=GATE)
+        yield _ask("up.tcp", server, name, type, TCP, stream=GATE)
+        if stage.names.external:
+            yield _ask("up6", server, name, "AAAA")
+
+
+def forms(stage: _Stage) -> Iterator[Probe]:
+    """Relative names, as people type them: dig and nslookup walk the search list, getent asks the image's libc."""
+    if not stage.is_target:
+        return
+    relative = ["kubernetes.default", "kubernetes.default.svc"]
+    if own := stage.names.own:
+        relative += [own.name, f"{own.name}.{own.namespace}", f"{own.name}.{own.namespace}.svc"]
+    lane = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
+    argv: tuple[str, ...]
+    for name in relative:
+        argv = ("dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2")
+        yield Probe(id=f"form.{name}", lane=f"{lane}/form", argv=argv, cost=2)
+    for name in ("kubernetes.default", *stage.names.asked):
+        argv = ("nslookup", "-timeout=2", "-retry=0", name)
+        yield Probe(id=f"form.nslookup.{name}", lane=f"{lane}/nslookup", argv=argv, cost=4)
+    absolute = [stage.api.rstrip("."), *filter(None, (stage.names.external,))]
+    for name in dict.fromkeys(("kubernetes.default.svc", *absolute, *stage.names.asked)):
+        yield Probe(id=f"libc.{name}", lane=f"{lane}/libc", argv=("getent", "ahosts", name), cost=4)
+
+
+def walk(stage: _Stage) -> Iterator[Probe]:
+    """Every candidate that the search list makes of a name with fewer dots than ndots."""
+    if not stage.is_target:
+        return
+    for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
+        for type in ("A", "AAAA"):
+            yield _ask(
+                f"walk.{type}.{name}.{{search}}",
+                FIRST_NS,
+                f"{name}.{{search}}.",
+                type,
+                stream=f"w{type}",
+            )
+
+
+def users(stage: _Stage) -> Iterator[Probe]:
+    """The user's own names, absolute, of every server."""
+    if stage.role is Role.DEFAULT:
+        return
+    servers = (*stage.services, *stage.replicas, ANY_NS) if stage.is_target else stage.services
+    for name in stage.names.asked:
+        for server in servers:
+            yield _ask(f"user.A.{name}", server, name.rstrip(".") + ".", stream="5")
+            if stage.is_target:
+                yield _ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
+
+
+def fixed_port(stage: _Stage) -> Iterator[Probe]:
+    """The same question twice from one source port: what a client with a long-lived socket does."""
+    if not stage.is_target:
+        return
+    # The pod's name decides the port: the plan has no dice, and two runs on one pod tell the same flow.
+    port = 40_000 + zlib.crc32(f"{stage.pod.namespace}/{stage.pod.name}".encode()) % 9_000
+    for server in stage.services:
+        anywhere = "::" if ":" in server.ip else "0.0.0.0"
+        for n in (1, 2):
+            bound = ("-b", f"{anywhere}#{port}")
+            yield _ask(f"fixed{n}", server, stage.api, stream="fixed", extra=bound)
+
+
+BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
+    files,
+    reach,
+    services,
+    outside,
+    upstream,
+    forms,
+    walk,
+    users,
+    fixed_port,
+)
+
+
+def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
+    """Each probe once (a Service and the user may name the same thing), and none with a word the runner would split."""
+    seen: set[str] = set()
+    for probe in probes:
+        if probe.id not in seen and all(map(_WORD.fullmatch, (probe.id, *probe.argv))):
+            seen.add(probe.id)
+            yield probe
