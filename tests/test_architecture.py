@@ -49,8 +49,9 @@ PURE: dict[str, set[str]] = {
     "rule": {"model", "observe"},
     "rules": {"rule", "model", "observe", "objects", "resolvconf", "search", "corefile", "netpol"},
     "diagnose": {"model", "observe", "rule"},
-    "report": {"model", "objects", "observe", "rule", "diagnose"},
-    "render": {"model", "report", "tabulate", "rich", "click", "yaml"},
+    "pictures": {"model", "objects", "names", "observe", "resolvconf"},
+    "report": {"model", "objects", "observe", "pictures", "rule", "diagnose"},
+    "render": {"model", "pictures", "report", "tabulate", "rich", "click", "yaml"},
 }
 
 # Live: what talks to a cluster, a terminal or a file.
@@ -73,22 +74,34 @@ LIVE: dict[str, set[str]] = {
         "urllib3",
     },
     "facts": {"model", "allowlist", "cluster"},
-    "targets": {"model", "objects", "facts", "allowlist", "cluster"},
+    "permissions": {"model", "facts", "cluster"},
+    "targets": {"model", "objects", "allowlist", "cluster"},
     "survey": {
         "model",
         "hygiene",
         "objects",
         "discovery",
+        "corefile",
         "allowlist",
         "facts",
         "cluster",
-        "targets",
-        "corefile",
-        "resolvconf",
     },
     "vantage": {"model", "hygiene", "objects", "cluster", "manifests", "spots", "frames"},
-    "cleanup": {"model", "cluster", "manifests"},
-    "collect": {"model", "cluster", "survey", "vantage", "cleanup", "probes", "evidence"},
+    "cleanup": {"model", "objects", "cluster", "manifests", "vantage"},
+    "collect": {
+        "model",
+        "observe",
+        "manifests",
+        "spots",
+        "frames",
+        "cluster",
+        "permissions",
+        "targets",
+        "survey",
+        "vantage",
+        "cleanup",
+    },
+    "progress": {"rich"},
 }
 
 LAYERS = PURE | LIVE
