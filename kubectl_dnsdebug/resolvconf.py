@@ -28,7 +28,7 @@ class ResolvConf:
     def ndots(self) -> int:
         """Dots that a name needs to be tried as it is first: 1 unless said, never above 15."""
         value = self.options.get("ndots") or ""
-        return min(int(value), 15) if value.isdecimal() and value.isascii() else 1
+        return min(int(value), 15) if value.isdecimal() else 1
 
 
 def read(text: str) -> ResolvConf:

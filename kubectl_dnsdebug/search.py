@@ -43,7 +43,7 @@ class Reply(StrEnum):
     def of(cls, answer: Answer) -> Reply | None:
         """None when nothing is known of the server's answer: not run, garbled, cut short."""
         if answer.status is Status.NOERROR:
-            if any(record.type == answer.type for record in answer.records):
+            if any(record.type in answer.type.split("+") for record in answer.records):
                 return cls.ANSWER
             return None if "tc" in answer.flags else cls.NODATA
         if answer.status.is_silence:
