@@ -16,7 +16,7 @@ from kubectl_dnsdebug.model import Fact, Json, State
 from kubectl_dnsdebug.objects import Pod, Service, at, items, read_pod, read_service
 
 Job = Callable[[], Fact | Iterable[Fact]]
-MOST_DNS_PODS = 3  # whose logs are read: the first ones that look ill, else the first
+MOST_LOGS = 3  # that are read, of the DNS pods that look worst
 LOG_TAIL = 200  # lines of a DNS pod's log
 LOG_BYTES = 256_000
 
@@ -61,26 +61,28 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
 
 
 def aftermath(
-    session: Session, facts: tuple[Fact, ...], targets: Iterable[Pod]
+    session: Session, facts: tuple[Fact, ...], targets: Iterable[Pod], *, ill: bool
 ) -> tuple[Fact, ...]:
-    """Events, logs and the DNS pods' neighbours: what explains, but does not decide what to probe."""
+    """Logs and events: what explains, but does not decide what to probe. More of them where something is `ill`."""
     pods = tuple(targets)
     dns_pods = _dns_pods_in(facts)
-    jobs: list[Job] = [
-        partial(_events, session, namespace)
-        for namespace in sorted({p.namespace for p in pods} | {p.namespace for p in dns_pods})
+    namespaces = {pod.namespace for pod in pods}
+    jobs: list[Job] = []
+    if ill:
+        namespaces |= set(_dns_namespaces(facts))
+        jobs += [
+            partial(_system_pods, session, name)
+            for name in sorted({p.node for p in pods if p.node})
+        ]
+        if not any(each.ready for each in dns_pods):
+            jobs += [partial(_deployments, session, ns) for ns in _dns_namespaces(facts)]
+    jobs += [partial(_events, session, namespace) for namespace in sorted(namespaces)]
+    logs = [
+        partial(_log, session, pod, previous=previous)
+        for pod in sorted(dns_pods, key=lambda p: (p.ready, -p.restarts, p.name))
+        for previous in ((True, False) if pod.restarts and pod.ready else (False,))
     ]
-    for name in sorted({pod.node for pod in pods if pod.node}):
-        jobs.append(partial(_node_events, session, name))
-        jobs.append(partial(_system_pods, session, name))
-    ill_first = sorted(dns_pods, key=lambda p: (p.ready, -p.restarts, p.name))
-    for each in ill_first[:MOST_DNS_PODS]:
-        jobs.append(partial(_log, session, each, previous=False))
-        if each.restarts:
-            jobs.append(partial(_log, session, each, previous=True))
-    if not any(each.ready for each in dns_pods):
-        jobs += [partial(_deployments, session, ns) for ns in _dns_namespaces(facts)]
-    return tuple(together(jobs))
+    return tuple(together(jobs + list(logs[:MOST_LOGS])))
 
 
 def _services(session: Session, namespaces: Iterable[str]) -> Iterable[Fact]:
@@ -232,20 +234,6 @@ def _events(session: Session, namespace: str) -> Fact:
         allowlist.EVENT,
         need=f"list events in {namespace}",
         query={"fieldSelector": "type=Warning", "limit": "200"},
-    )
-
-
-def _node_events(session: Session, name: str) -> Fact:
-    return read(
-        session,
-        f"node-events/{name}",
-        "/api/v1/namespaces/default/events",
-        allowlist.EVENT,
-        need="list events in default",
-        query={
-            "fieldSelector": f"involvedObject.kind=Node,involvedObject.name={name}",
-            "limit": "100",
-        },
     )
 
 

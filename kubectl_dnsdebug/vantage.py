@@ -92,12 +92,8 @@ class _Wait:
             self.done.set()
 
 
-class Refused(Exception):
-    """The API would not have the object. `feature_off` when it knows no ephemeral containers at all."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.message)
-        self.reply = reply
+class Refused(Exception):  # noqa: N818 - an answer of the cluster, not a failure of the tool
+    """The object may not be made, or the API would not have it; the text says why."""
 
 
 def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> None:
@@ -111,14 +107,21 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
         names = [c.get("name") for c in at(reply.body, "spec", "ephemeralContainers", default=())]
         if reply.ok and spot.container not in names:
             ledger.forget(spot)
-            raise Refused(
-                Reply(status=404, body={"message": "the API server ignores ephemeral containers"})
-            )
+            raise Refused("the API server knows no ephemeral containers")
     else:
         reply = session.post(base, manifest)
     if not reply.ok and reply.reason != "AlreadyExists":
         ledger.forget(spot)
-        raise Refused(reply)
+        raise Refused(_refusal(spot, reply))
+
+
+def _refusal(spot: Spot, reply: Reply) -> str:
+    """Why, in words. A 404 that names nothing means that the subresource is missing, not the pod."""
+    if spot.role is Role.TARGET and reply.status == 404:
+        if not at(reply.body, "details", "name"):
+            return "this API server has no ephemeral containers"
+        return "the pod is gone"
+    return reply.message
 
 
 def gather(
@@ -141,6 +144,8 @@ def gather(
         try:
             _wait(waits, deadline, progress)
         finally:
+            for wait in waits:
+                wait.done.set()  # so that no watch is opened anew
             session.close_streams()
     vantages = tuple(wait.spot.vantage(wait.failure) for wait in waits)
     return vantages, tuple(t for wait in waits for t in wait.transcripts)

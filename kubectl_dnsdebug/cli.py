@@ -1,0 +1,423 @@
+"""The command line: words to a request, the report to stdout, progress to stderr. Everything heavy is imported late."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug.model import DnsdebugError, Severity
+
+if TYPE_CHECKING:
+    from kubectl_dnsdebug.cluster import Session
+    from kubectl_dnsdebug.model import Evidence
+    from kubectl_dnsdebug.targets import Target
+
+# Kubernetes' own DNS debugging page uses this image: Alpine with dig, nslookup and a shell.
+DEFAULT_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+FORMATS = ("table", "json", "yaml", "short")
+_NAME = re.compile(r"[A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+
+
+class Interrupted(BaseException):
+    """A signal asked us to stop; raised in the main thread so that everything unwinds and is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+def _connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """kubectl's flags, in kubectl's words."""
+    flags = [
+        click.option("-n", "--namespace", default="", help="Namespace; the context's by default."),
+        click.option("--context", default="", help="Context of the kubeconfig to use."),
+        click.option("--kubeconfig", default="", help="Path of the kubeconfig file."),
+        click.option("--cluster", default="", hidden=True),
+        click.option("--user", default="", hidden=True),
+        click.option("--as", "as_user", default="", help="User to impersonate."),
+        click.option("--as-group", multiple=True, help="Group to impersonate; repeatable."),
+        click.option("--as-uid", default="", hidden=True),
+        click.option("--token", default="", hidden=True),
+        click.option("-s", "--server", default="", hidden=True),
+        click.option("--certificate-authority", default="", hidden=True),
+        click.option("--client-certificate", default="", hidden=True),
+        click.option("--client-key", default="", hidden=True),
+        click.option("--tls-server-name", default="", hidden=True),
+        click.option("--insecure-skip-tls-verify", is_flag=True, hidden=True),
+        click.option("--request-timeout", default="0", help="Time for one API request, such as 5s."),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def _report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    flags = [
+        click.option("-o", "--output", type=click.Choice(FORMATS), default="table", help="Format."),
+        click.option(
+            "--fail-on",
+            type=click.Choice([each.value for each in Severity]),
+            default=Severity.ERROR.value,
+            help="Exit 4 from this severity on.",
+        ),
+        click.option("--ignore", multiple=True, metavar="SLUG", help="Rule to leave out; repeatable."),
+        click.option(
+            "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour."
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+class _Group(click.Group):
+    """The first word that is no flag names the command; any other word is a target to diagnose."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = list(args)
+        if not args:
+            args = ["--help"]
+        if not {"--help", "--version", "-h"} & set(args[:1]):
+            place = _first_word(args, self.commands["diagnose"])
+            if place is not None and args[place] in self.commands:
+                args.insert(0, args.pop(place))
+            else:
+                args.insert(0, "diagnose")
+        return super().parse_args(ctx, args)
+
+
+def _first_word(args: Sequence[str], command: click.Command) -> int | None:
+    """Where the first argument stands that is neither a flag nor a flag's value."""
+    valued = {
+        name
+        for param in command.params
+        if isinstance(param, click.Option) and not param.is_flag
+        for name in param.opts
+    }
+    skip = False
+    for place, arg in enumerate(args):
+        if skip:
+            skip = False
+        elif arg.startswith("-") and arg != "-":
+            skip = arg in valued
+        else:
+            return place
+    return None
+
+
+EXAMPLES = """\b
+Examples:
+  # why does this pod not resolve names?
+  kubectl dnsdebug pod/web -n shop
+  # one pod of a deployment, and a name that matters
+  kubectl dnsdebug deploy/front --name db.example.com
+  # what would be made, and which permissions that needs
+  kubectl dnsdebug pod/web --dry-run
+  # keep the evidence, look at it again elsewhere
+  kubectl dnsdebug pod/web --save evidence.json
+  kubectl dnsdebug replay evidence.json
+
+Exit codes: 0 healthy, 1 the tool failed, 2 usage, 3 inconclusive, 4 causes found.
+Flags come after the plugin's name: kubectl dnsdebug -n shop pod/web.
+"""
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXAMPLES,
+)
+@click.version_option(__version__, message="kubectl-dnsdebug %(version)s")
+def root() -> None:
+    """Name the cause of a DNS failure in Kubernetes, with proof, fix and a line to check it by hand.
+
+    \b
+    kubectl dnsdebug TARGET...   diagnose; a target is a pod (web, pod/web) or something with
+                                 pods: deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x
+    """
+
+
+@root.command(hidden=True)
+@click.argument("targets", nargs=-1)
+@click.option("-l", "--selector", default="", help="Label selector; one of its pods is picked.")
+@click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
+@click.option("--image", default="", help="Probe image [$KUBECTL_DNSDEBUG_IMAGE].")
+@click.option(
+    "--image-pull-secret", "pull_secrets", multiple=True, help="Pull secret for pods we make."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["ephemeral", "sibling"]),
+    default="ephemeral",
+    help="Stand in the pod, or in a pod like it that is removed afterwards.",
+)
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds for the whole run.")
+@click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
+@click.option("--save", type=click.Path(dir_okay=False), help="Keep the evidence in a file.")
+@_report_flags
+@_connection_flags
+def diagnose(**given: Any) -> None:
+    """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
+    from kubectl_dnsdebug import collect, targets
+
+    if not given["targets"] and not given["selector"]:
+        raise click.UsageError("name a target, such as pod/web or -l app=web")
+    if given["timeout"] < 10:
+        raise click.UsageError("--timeout must be at least 10 seconds: a pod has to start")
+    for name in given["names"]:
+        if len(name) > 253 or not _NAME.fullmatch(name):
+            raise click.UsageError(f"--name {name!r} is no DNS name")
+    _known_slugs(given["ignore"])
+    with _session(given) as session:
+        found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
+        request = _request(given, found)
+        if given["dry_run"]:
+            draft = collect.draft(session, found, request, _made_by(), given["pull_secrets"])
+            _print(_dry_run(draft))
+            return
+        evidence = _watched_run(session, found, request, given)
+    _conclude(evidence, given)
+
+
+def _request(given: dict[str, Any], found: Sequence[Target]) -> Any:
+    from kubectl_dnsdebug.model import Request
+
+    return Request(
+        targets=tuple(str(target.pod.subject) for target in found),
+        picked_by=tuple(target.picked_by for target in found),
+        names=given["names"],
+        image=given["image"] or os.environ.get("KUBECTL_DNSDEBUG_IMAGE") or DEFAULT_IMAGE,
+        mode=given["mode"],
+        timeout=given["timeout"],
+    )
+
+
+def _watched_run(session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]) -> Evidence:
+    """The run, with signals turned into an orderly end."""
+    from kubectl_dnsdebug import collect, evidence
+    from kubectl_dnsdebug.progress import progress
+    from kubectl_dnsdebug.vantage import Ledger
+
+    ledger = Ledger()
+    with _signals_raise(), progress() as say:
+        got = collect.run(
+            session, found, request, _made_by(), ledger, say, tuple(given["pull_secrets"])
+        )
+    text = evidence.dump(got)
+    if given["save"]:
+        _save(Path(given["save"]), text)
+    return evidence.load(text)
+
+
+class _signals_raise:  # noqa: N801 - reads as a statement
+    """Within it SIGINT, SIGTERM and SIGHUP raise Interrupted, once: while cleaning up they are ignored."""
+
+    def __enter__(self) -> None:
+        self._before = {n: signal.signal(n, self._raise) for n in _stop_signals()}
+
+    def _raise(self, number: int, frame: FrameType | None) -> NoReturn:
+        for each in _stop_signals():
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _stop_signals() -> list[signal.Signals]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
+def _session(given: dict[str, Any]) -> Session:
+    from kubectl_dnsdebug import kubeconfig
+    from kubectl_dnsdebug.cluster import open_session
+
+    fields = kubeconfig.Flags.__dataclass_fields__
+    flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
+    return open_session(kubeconfig.load(flags, os.environ))
+
+
+def _made_by() -> str:
+    return f"kubectl-dnsdebug {__version__}"
+
+
+def _known_slugs(slugs: Sequence[str]) -> None:
+    from kubectl_dnsdebug.rules import RULES
+
+    known = {rule.slug for rule in RULES}
+    for slug in slugs:
+        if slug not in known:
+            raise click.UsageError(f"--ignore {slug}: no such rule; `kubectl dnsdebug explain` lists them")
+
+
+def _save(path: Path, text: str) -> None:
+    """Write evidence for the user's eyes only: it holds names and addresses of the cluster."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _dry_run(draft: Any) -> str:
+    """The objects as YAML, with the permissions and whether they are there."""
+    import yaml
+
+    lines = ["# Nothing was made. A run would make these, and remove all but ephemeral containers:"]
+    for spot, manifest in zip(draft.spots, draft.manifests, strict=True):
+        what = (
+            f"ephemeral container in pod/{spot.namespace}/{spot.host}"
+            if spot.role.value == "target"
+            else f"pod/{spot.namespace}/{spot.host}"
+        )
+        lines += ["---", f"# {spot.id}: {what}, {spot.plan.cost} DNS queries at most"]
+        lines.append(yaml.safe_dump(manifest, sort_keys=False, width=100).rstrip())
+    lines += ["---", "# Permissions:"]
+    for fact in draft.evidence.facts:
+        if fact.id.startswith("may/"):
+            _, namespace, what = fact.id.split("/", 2)
+            has = {True: "yes", False: "NO"}.get(fact.data.get("allowed"), f"unknown: {fact.reason}")
+            lines.append(f"#   {what} in {namespace}: {has}")
+    return "\n".join(lines) + "\n"
+
+
+def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
+    """Reason, print, and leave with the code that says what was found."""
+    from kubectl_dnsdebug import report
+    from kubectl_dnsdebug.render import RENDERERS
+    from kubectl_dnsdebug.rules import RULES
+
+    made = report.build(
+        evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
+    )
+    _print(RENDERERS[given["output"]](made, _style(given["color"])))
+    sys.exit(made.exit_code)
+
+
+def _style(colour: str) -> Any:
+    import shutil
+
+    from kubectl_dnsdebug.render import Style
+
+    terminal = sys.stdout.isatty()
+    wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    try:
+        "→✓".encode(sys.stdout.encoding or "ascii")
+        unicode = terminal
+    except UnicodeEncodeError:
+        unicode = False
+    return Style(
+        width=shutil.get_terminal_size((100, 24)).columns if terminal else 100,
+        colour=colour == "always" or (colour == "auto" and wanted),
+        unicode=unicode,
+    )
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; the exit code still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnicodeEncodeError:
+        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "ascii", "backslashreplace"))
+
+
+@root.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@_report_flags
+def replay(file: str, **given: Any) -> None:
+    """Print the report of saved evidence again, without a cluster."""
+    from kubectl_dnsdebug import evidence
+
+    _known_slugs(given["ignore"])
+    text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
+    _conclude(evidence.load(text), given)
+
+
+@root.command()
+@click.option("-A", "--all-namespaces", is_flag=True, help="Look in every namespace.")
+@click.option("--run", "run_id", default="", help="Only what the run of this id made.")
+@click.option("-y", "--yes", is_flag=True, help="Remove; without it they are only shown.")
+@_connection_flags
+def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
+    """Show what a killed run left, and remove it with --yes."""
+    from kubectl_dnsdebug import cleanup as cleaning
+
+    with _session(given) as session:
+        found = cleaning.leftovers(session, None if all_namespaces else session.namespace, run_id)
+        if not found:
+            where = "any namespace" if all_namespaces else f"namespace {session.namespace} (-A looks in all)"
+            _print(f"nothing left by dnsdebug in {where}")
+        elif not yes:
+            for each in found:
+                _print(f"pod/{each.namespace}/{each.name}  {each.phase}  run {each.run}  since {each.since}")
+            _print("nothing was removed: repeat with --yes to remove these")
+        else:
+            fates = cleaning.sweep(session, found)
+            for each, fate in fates:
+                _print(f"pod/{each.namespace}/{each.name}  {fate}")
+            sys.exit(0 if all(fate == cleaning.REMOVED for _, fate in fates) else 1)
+
+
+@root.command()
+def rbac() -> None:
+    """Print the smallest ClusterRole for each level of use, as YAML."""
+    import yaml
+
+    from kubectl_dnsdebug.permissions import roles
+
+    _print("---\n".join(yaml.safe_dump(role, sort_keys=False) for role in roles()))
+
+
+@root.command()
+@click.argument("slug", required=False)
+def explain(slug: str | None) -> None:
+    """List the causes the tool knows, or explain one."""
+    from kubectl_dnsdebug.rules import RULES
+
+    if slug is None:
+        _print("\n".join(f"{rule.slug:32}{rule.severity.value}" for rule in RULES))
+        return
+    for rule in RULES:
+        if rule.slug == slug:
+            _print(f"{rule.slug} ({rule.severity.value}, per {rule.scope.value})")
+            _print(f"Says:  {rule.message}\nFix:   {rule.remedy}\nCheck: {rule.verify}")
+            if rule.explains:
+                _print(f"Also explains: {', '.join(rule.explains)}")
+            return
+    raise click.UsageError(f"{slug}: no such rule; `kubectl dnsdebug explain` lists them")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The program. Exit codes are the report's, 1 for a failure of the tool, 2 for wrong usage."""
+    called = Path(sys.argv[0]).name
+    name = "kubectl dnsdebug" if called.startswith("kubectl-") else called
+    try:
+        root.main(args=None if argv is None else list(argv), prog_name=name, standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except DnsdebugError as wrong:
+        _fail(str(wrong), 1)
+    except Interrupted as stop:
+        _fail("interrupted; what was made is removed", stop.code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted before anything was made", 130)
+    sys.exit(0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    click.echo(f"error: {text}", err=True)
+    sys.exit(code)
