@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast tests first, the ones that need the real cluster last."""
+    """Mark what uses the real cluster, and run it last: what is fast fails first."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
 
 
