@@ -11,10 +11,12 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 import kubectl_dnsdebug
+from kubectl_dnsdebug import cli, permissions
 
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".git", ".venv", "build", "dist", "__pycache__"}
@@ -107,6 +109,25 @@ def test_every_make_target_named_in_the_docs_exists() -> None:
         if target and target not in targets
     }
     assert not named
+
+
+def test_the_readme_names_every_command_flag_and_role_and_no_other() -> None:
+    readme = (ROOT / "README.md").read_text()
+    commands = {name: each for name, each in cli.root.commands.items() if not each.hidden}
+    assert set(re.findall(r"`kubectl dnsdebug ([a-z]+)[ `]", readme)) == set(commands)
+
+    def flags(command: click.Command, *, hidden: bool) -> set[str]:
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        names = {name for each in options if hidden or not each.hidden for name in each.opts}
+        return {name for name in names if name.startswith("--")}
+
+    told = set(re.findall(r"--[a-z][a-z-]+", readme))
+    assert flags(cli.root.commands["diagnose"], hidden=False) <= told
+    every = [flags(command, hidden=True) for command in cli.root.commands.values()]
+    assert told <= set().union(*every)
+
+    roles = {role["metadata"]["name"]: role for role in permissions.roles()}
+    assert set(re.findall(r"^\| `(dnsdebug-[a-z]+)`", readme, re.MULTILINE)) == set(roles)
 
 
 # Traces of one person's machine say nothing to the next reader. Joined here so that this file
