@@ -44,27 +44,27 @@ class Credentials:
     expires: float | None = None
 
 
-def log_in(access: Access, *, plugin_timeout: float = PLUGIN_TIMEOUT) -> Credentials:
+def log_in(access: Access) -> Credentials:
     """Gather the credentials of a way in, running its credential plugin if it has one.
 
     A user without any is anonymous (the server decides). Raises LoginError.
     """
     try:
-        return _gather(access, plugin_timeout)
+        return _gather(access)
     except (AttributeError, KeyError, TypeError) as error:
         raise LoginError(
             f"the entry of user {access.user!r} in the kubeconfig has the wrong shape: {error}"
         ) from error
 
 
-def _gather(access: Access, plugin_timeout: float) -> Credentials:
+def _gather(access: Access) -> Credentials:
     user = access.user_entry
     own = Credentials(certificate=pem(user, "client-certificate"), key=pem(user, "client-key"))
     if bool(own.certificate) != bool(own.key):
         raise LoginError(f"user {access.user!r} has a client certificate or a key, but not both")
     found = _token_file(user) or _bearer(user.get("token")) or _basic(user)
     if not found and user.get("exec"):
-        found = _plugin(access, plugin_timeout)
+        found = _plugin(access)
     if not found and user.get("auth-provider"):
         found = _auth_provider(access)
     found = found or Credentials()
@@ -151,7 +151,7 @@ def _jwt_expiry(token: str) -> float:
         return 0.0
 
 
-def _plugin(access: Access, timeout: float) -> Credentials:
+def _plugin(access: Access) -> Credentials:
     """Run the credential plugin as kubectl would, and fail with its own words when it does."""
     spec = access.user_entry["exec"]
     command = spec.get("command") or ""
@@ -171,13 +171,15 @@ def _plugin(access: Access, timeout: float) -> Credentials:
     environ["KUBERNETES_EXEC_INFO"] = json.dumps(asked)
     try:
         code, out, err = _run(
-            [str(command), *map(str, spec.get("args") or ())], environ, interactive, timeout
+            [str(command), *map(str, spec.get("args") or ())], environ, interactive
         )
     except OSError as error:
         hint = one_line(str(spec.get("installHint") or "install it or mend the kubeconfig"), 600)
         raise LoginError(f"{what} cannot be run: {error.strerror}; {hint}") from error
     except subprocess.TimeoutExpired as error:
-        raise LoginError(f"{what} gave nothing within {timeout:g} s: run it by hand") from error
+        raise LoginError(
+            f"{what} gave nothing within {PLUGIN_TIMEOUT:g} s: run it by hand"
+        ) from error
     said = one_line(err[-800:], 800) or "it printed no reason"
     if code:
         raise LoginError(f"{what} failed (exit {code}): {said}; log in again with that tool")
@@ -232,9 +234,7 @@ def _clean_environ() -> dict[str, str]:
     return environ
 
 
-def _run(
-    argv: list[str], environ: Mapping[str, str], interactive: bool, timeout: float
-) -> tuple[int, str, str]:
+def _run(argv: list[str], environ: Mapping[str, str], interactive: bool) -> tuple[int, str, str]:
     """Run to the end: exit code, stdout, stderr. When interactive, the plugin has the terminal."""
     # Away from the terminal it leads its own process group, so that its children can be ended too.
     process = subprocess.Popen(
@@ -248,7 +248,7 @@ def _run(
         start_new_session=not interactive,
     )
     try:
-        out, err = process.communicate(timeout=None if interactive else timeout)
+        out, err = process.communicate(timeout=None if interactive else PLUGIN_TIMEOUT)
     except BaseException:
         if interactive or sys.platform == "win32":
             process.kill()

@@ -41,7 +41,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The content as text, cleaned."""
-        return clean(decode(self.content), len(self.content) + 1)
+        return clean(decode(self.content), LARGEST)
 
     @property
     def reason(self) -> str:
@@ -132,11 +132,13 @@ class Stream:
         for piece in self._pieces():
             start = len(rest)
             rest += piece
-            while (end := rest.find(b"\n", start)) >= 0 or len(rest) > LONGEST_LINE:
-                end = LONGEST_LINE if end < 0 else end
+            while (end := rest.find(b"\n", start)) >= 0:
                 yield bytes(rest[:end])
                 del rest[: end + 1]
                 start = 0
+            if len(rest) > LONGEST_LINE:
+                yield bytes(rest)
+                rest.clear()
         if rest:
             yield bytes(rest)
 
