@@ -53,7 +53,9 @@ def _connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--client-key", default="", hidden=True),
         click.option("--tls-server-name", default="", hidden=True),
         click.option("--insecure-skip-tls-verify", is_flag=True, hidden=True),
-        click.option("--request-timeout", default="0", help="Time for one API request, such as 5s."),
+        click.option(
+            "--request-timeout", default="0", help="Time for one API request, such as 5s."
+        ),
     ]
     for flag in reversed(flags):
         command = flag(command)
@@ -69,9 +71,14 @@ def _report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             default=Severity.ERROR.value,
             help="Exit 4 from this severity on.",
         ),
-        click.option("--ignore", multiple=True, metavar="SLUG", help="Rule to leave out; repeatable."),
         click.option(
-            "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour."
+            "--ignore", multiple=True, metavar="SLUG", help="Rule to leave out; repeatable."
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colour.",
         ),
     ]
     for flag in reversed(flags):
@@ -201,7 +208,9 @@ def _request(given: dict[str, Any], found: Sequence[Target]) -> Any:
     )
 
 
-def _watched_run(session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]) -> Evidence:
+def _watched_run(
+    session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]
+) -> Evidence:
     """The run, with signals turned into an orderly end."""
     from kubectl_dnsdebug import collect, evidence
     from kubectl_dnsdebug.progress import progress
@@ -258,7 +267,9 @@ def _known_slugs(slugs: Sequence[str]) -> None:
     known = {rule.slug for rule in RULES}
     for slug in slugs:
         if slug not in known:
-            raise click.UsageError(f"--ignore {slug}: no such rule; `kubectl dnsdebug explain` lists them")
+            raise click.UsageError(
+                f"--ignore {slug}: no such rule; `kubectl dnsdebug explain` lists them"
+            )
 
 
 def _save(path: Path, text: str) -> None:
@@ -285,7 +296,9 @@ def _dry_run(draft: Any) -> str:
     for fact in draft.evidence.facts:
         if fact.id.startswith("may/"):
             _, namespace, what = fact.id.split("/", 2)
-            has = {True: "yes", False: "NO"}.get(fact.data.get("allowed"), f"unknown: {fact.reason}")
+            has = {True: "yes", False: "NO"}.get(
+                fact.data.get("allowed"), f"unknown: {fact.reason}"
+            )
             lines.append(f"#   {what} in {namespace}: {has}")
     return "\n".join(lines) + "\n"
 
@@ -356,11 +369,17 @@ def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
     with _session(given) as session:
         found = cleaning.leftovers(session, None if all_namespaces else session.namespace, run_id)
         if not found:
-            where = "any namespace" if all_namespaces else f"namespace {session.namespace} (-A looks in all)"
+            where = (
+                "any namespace"
+                if all_namespaces
+                else f"namespace {session.namespace} (-A looks in all)"
+            )
             _print(f"nothing left by dnsdebug in {where}")
         elif not yes:
             for each in found:
-                _print(f"pod/{each.namespace}/{each.name}  {each.phase}  run {each.run}  since {each.since}")
+                _print(
+                    f"pod/{each.namespace}/{each.name}  {each.phase}  run {each.run}  since {each.since}"
+                )
             _print("nothing was removed: repeat with --yes to remove these")
         else:
             fates = cleaning.sweep(session, found)

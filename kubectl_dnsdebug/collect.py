@@ -20,7 +20,7 @@ from kubectl_dnsdebug.model import (
     Request,
     Role,
     State,
-    Transcript,
+    Status,
     Vantage,
 )
 from kubectl_dnsdebug.observe import Observed
@@ -108,31 +108,30 @@ def run(
     surveyed = time.monotonic()
     try:
         progress(f"starting {len(plan.spots)} probing containers")
-        stood, fallbacks = _place(session, plan, ledger, made_by, pull_secrets)
-        vantages, transcripts = vantage.gather(
-            session, [s for s in stood if not isinstance(s, Vantage)], plan.run, deadline, progress
-        )
+        seen = _round(session, plan, ledger, deadline, progress, made_by, pull_secrets)
+        second = spots.witnesses(Observed(seen), [t.pod for t in targets], plan.run)
+        if second:
+            progress("asking once more, from the nodes of DNS pods that were silent")
+            manifests = tuple(
+                _manifest(Observed(seen), spot, plan.run, made_by, pull_secrets) for spot in second
+            )
+            again = replace(plan, evidence=seen, spots=second, manifests=manifests)
+            seen = _round(session, again, ledger, deadline, progress, made_by, pull_secrets)
         probed = time.monotonic()
         with ThreadPoolExecutor(max_workers=1) as pool:
             cleaning = pool.submit(cleanup.settle, session, ledger)
             more = survey.aftermath(
-                session,
-                plan.evidence.facts,
-                [t.pod for t in targets],
-                ill=_ill(plan.evidence, transcripts, vantages),
+                session, seen.facts, [t.pod for t in targets], ill=_ill(Observed(seen))
             )
             cleaning.result()
     finally:
         cleanup.settle(session, ledger)
     ended = time.monotonic()
-    unfit = tuple(_unfit(target) for target in targets if spots.unfit(target.pod))
-    failed = tuple(s for s in stood if isinstance(s, Vantage))
     return replace(
-        plan.evidence,
-        facts=plan.evidence.facts + more + fallbacks,
-        vantages=(*vantages, *failed, *unfit),
-        transcripts=transcripts,
-        made=_fates(ledger, vantages),
+        seen,
+        facts=seen.facts + more,
+        vantages=(*seen.vantages, *(_unfit(t) for t in targets if spots.unfit(t.pod))),
+        made=_fates(ledger, seen.vantages),
         timing={
             "survey": round(surveyed - started, 3),
             "probes": round(probed - surveyed, 3),
@@ -141,8 +140,31 @@ def run(
         },
         counts={
             "api requests": session.requests,
-            "dns queries (planned)": sum(spot.plan.cost for spot in plan.spots),
+            "dns queries (planned)": sum(spot.plan.cost for spot in (*plan.spots, *second)),
         },
+    )
+
+
+def _round(
+    session: Session,
+    plan: Draft,
+    ledger: Ledger,
+    deadline: float,
+    progress: Progress,
+    made_by: str,
+    pull_secrets: tuple[str, ...],
+) -> Evidence:
+    """Stand in every spot of the draft, ask, and add what came to its evidence."""
+    stood, notes = _place(session, plan, ledger, made_by, pull_secrets)
+    vantages, transcripts = vantage.gather(
+        session, [s for s in stood if isinstance(s, Spot)], plan.run, deadline, progress
+    )
+    failed = tuple(s for s in stood if isinstance(s, Vantage))
+    return replace(
+        plan.evidence,
+        facts=plan.evidence.facts + notes,
+        vantages=(*plan.evidence.vantages, *vantages, *failed),
+        transcripts=plan.evidence.transcripts + transcripts,
     )
 
 
@@ -203,18 +225,11 @@ def _stands_in(spot: Spot) -> Fact:
     )
 
 
-def _ill(
-    surveyed: Evidence, transcripts: tuple[Transcript, ...], vantages: tuple[Vantage, ...]
-) -> bool:
+def _ill(seen: Observed) -> bool:
     """Whether anything looks wrong enough to read more of the cluster."""
-    seen = Observed(replace(surveyed, transcripts=transcripts, vantages=vantages))
-    if any(v.failure for v in vantages):
+    if any(vantage.failure for vantage in seen.evidence.vantages):
         return True
-    if any(
-        not a.status.is_answer or a.status.value != "noerror"
-        for a in seen.answers
-        if "#reach" in a.id
-    ):
+    if any(a.status is not Status.NOERROR for a in seen.answers if "#reach" in a.id):
         return True
     try:
         return not all(pod.ready and not pod.restarts for pod in seen.dns_pods)

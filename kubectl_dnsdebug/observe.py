@@ -284,6 +284,7 @@ class Observed:
         return self.vantage(subject, *TARGETS)
 
     def control(self, subject: Subject) -> Vantage:
+        """A plain ClusterFirst pod on the target's node; for a node, on that node."""
         return self.vantage(subject, Role.CONTROL)
 
     def default(self, subject: Subject) -> Vantage:

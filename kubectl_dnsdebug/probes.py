@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from kubectl_dnsdebug import names as naming
 from kubectl_dnsdebug.model import Missing, Role, Transport
 from kubectl_dnsdebug.names import Names
-from kubectl_dnsdebug.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.objects import DNS_PORT, Pod, at
 from kubectl_dnsdebug.observe import TARGETS, Observed
 
 UDP, TCP = Transport
@@ -27,6 +27,7 @@ FRESH_PORTS = (
     8  # questions to a ClusterIP: all fail by chance at a loss of one half once in 256 runs
 )
 GATE = "gate"
+ELSE = "else"
 _WORD = re.compile(r"[!-~]+")
 # The domain that the Corefile owns, else the one that the pod's own search list shows (the runner fills it in).
 DOMAIN_HOLE = "{domain}"
@@ -78,6 +79,7 @@ class _Stage:
     replicas: tuple[Server, ...]  # each DNS pod
     upstreams: tuple[Server, ...]  # addresses that the Corefile forwards to
     own_service_ip: str
+    api_service: Server | None  # the API server's ClusterIP
 
     @property
     def api(self) -> str:
@@ -113,6 +115,7 @@ def _stage(seen: Observed, role: Role, pod: Pod) -> _Stage:
         replicas=_replicas(seen),
         upstreams=_upstreams(seen),
         own_service_ip=names.own.cluster_ips[0] if names.own else "",
+        api_service=_api_service(seen),
     )
 
 
@@ -123,6 +126,17 @@ def _service_addresses(seen: Observed) -> tuple[Server, ...]:
         return ()
     ports = [(s, s.dns_ports.get(UDP) or s.dns_ports.get(TCP) or DNS_PORT) for s in services]
     return tuple(Server(ip=ip, port=port) for service, port in ports for ip in service.cluster_ips)
+
+
+def _api_service(seen: Observed) -> Server | None:
+    try:
+        found = next((s for s in seen.services if (s.name, s.namespace) == naming.API), None)
+    except Missing:
+        return None
+    if found is None or not found.cluster_ips:
+        return None
+    ports = at(found.raw, "spec", "ports", default=())
+    return Server(ip=found.cluster_ips[0], port=int(ports[0]["port"])) if ports else None
 
 
 def _replicas(seen: Observed) -> tuple[Server, ...]:
@@ -203,9 +217,9 @@ def files(stage: _Stage) -> Iterator[Probe]:
 def reach(stage: _Stage) -> Iterator[Probe]:
     """Can each server be talked to? In-zone names, several source ports, both transports."""
     if stage.role is Role.DEFAULT:
-        often, few = 2, 1
+        often, few = 4, 1
     else:
-        often, few = (FRESH_PORTS, 3) if stage.is_target else (4, 2)
+        often, few = (FRESH_PORTS, 3) if stage.is_target else (6, 2)
     for server in stage.services:
         yield from _gates(stage, server, often, few)
     for server in stage.replicas:
@@ -266,6 +280,29 @@ def upstream(stage: _Stage) -> Iterator[Probe]:
             yield _ask("up6", server, name, "AAAA")
 
 
+def other_service(stage: _Stage) -> Iterator[Probe]:
+    """Where the DNS Service is dead: does another ClusterIP work? Its answer is no DNS, but a closed connection is one."""
+    if stage.role is Role.DEFAULT or not stage.api_service:
+        return
+    api = stage.api_service
+    for server in stage.services:
+        argv = (
+            "dig",
+            f"@{api.ip}",
+            "-p",
+            str(api.port),
+            "-q",
+            ".",
+            "-t",
+            "NS",
+            "+tcp",
+            "+tries=1",
+            "+time=2",
+        )
+        lane = f"{server.ip}#{server.port}+udp/{ELSE}"
+        yield Probe(id=f"other.{api.ip}", lane=lane, argv=argv)
+
+
 def forms(stage: _Stage) -> Iterator[Probe]:
     """Relative names, as people type them: dig and nslookup walk the search list, getent asks the image's libc."""
     if not stage.is_target:
@@ -279,7 +316,7 @@ def forms(stage: _Stage) -> Iterator[Probe]:
         argv = ("dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2")
         yield Probe(id=f"form.{name}", lane=f"{lane}/form", argv=argv, cost=2)
     for name in ("kubernetes.default", *stage.names.asked):
-        argv = ("nslookup", "-timeout=2", "-retry=0", name)
+        argv = ("nslookup", "-timeout=2", "-retry=1", name)
         yield Probe(id=f"form.nslookup.{name}", lane=f"{lane}/nslookup", argv=argv, cost=4)
     absolute = [stage.api.rstrip("."), *filter(None, (stage.names.external,))]
     for name in dict.fromkeys(("kubernetes.default.svc", *absolute, *stage.names.asked)):
@@ -332,6 +369,7 @@ BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
     services,
     outside,
     upstream,
+    other_service,
     forms,
     walk,
     users,

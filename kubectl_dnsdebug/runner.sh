@@ -6,7 +6,8 @@
 # ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app.
 #        Streams run at the same time, the items of one stream in order. Items of a stream called "gate" run
 #        first; a server that answered none of them is dead and its other items are reported as skipped:
-#        so a dead server costs its own time-out once. SERVER is ADDRESS#PORT, or - for none.
+#        so a dead server costs its own time-out once. Items of a stream called "else" run only then.
+#        SERVER is any word that names what the gate is about, or - for none.
 #
 # In an item {ns} stands for each nameserver of /etc/resolv.conf that is not in KNOWN, {ns1} for the first one,
 # {search} for each search suffix and {domain} for the cluster domain that the search list shows: one item
@@ -144,6 +145,10 @@ streams=
 for lane in $lanes; do
     server=${lane%/*} dead=
     case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
+    case $lane in */else)
+        [ -n "$dead" ] || continue
+        dead= ;;
+    esac
     (
         for item; do
             rest=${item#* }

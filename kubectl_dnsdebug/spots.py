@@ -8,12 +8,13 @@ from typing import Any
 
 from kubectl_dnsdebug import manifests
 from kubectl_dnsdebug.manifests import Manifest
-from kubectl_dnsdebug.model import Role, Subject, Vantage, node
-from kubectl_dnsdebug.objects import Pod, at, items
+from kubectl_dnsdebug.model import Missing, Role, Subject, Vantage, node
+from kubectl_dnsdebug.objects import Endpoint, Pod, at, items
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.probes import Plan, plan
 
 MODES = ("ephemeral", "sibling")
+MOST_WITNESSES = 2
 RUNNER_LIMIT = 15  # seconds the probes may take; a dead server costs two
 
 
@@ -23,6 +24,7 @@ class Spot:
 
     role: Role
     target: Pod
+    node: str
     host: str
     container: str
     plan: Plan
@@ -39,18 +41,18 @@ class Spot:
     @property
     def id(self) -> str:
         name = self.target.name
-        where = f"@{self.target.node}" if self.is_companion else f"/{name}"
+        where = f"@{self.node}" if self.is_companion else f"/{name}"
         return f"{self.role.value}:{self.namespace}{where}"
 
     @property
     def stands_for(self) -> Subject:
-        return node(self.target.node) if self.is_companion else self.target.subject
+        return node(self.node) if self.is_companion else self.target.subject
 
     def vantage(self, failure: str = "") -> Vantage:
         return Vantage(
             id=self.id,
             role=self.role,
-            node=self.target.node,
+            node=self.node,
             stands_for=self.stands_for,
             pod=self.host,
             container=self.container,
@@ -93,6 +95,7 @@ def sibling(seen: Observed, pod: Pod, run: str, reason: str, place: int = 0) -> 
     return Spot(
         role=Role.SIBLING,
         target=pod,
+        node=pod.node,
         host=f"dnsdebug-{run}-sibling{place or ''}",
         container=manifests.CONTAINER,
         plan=plan(seen, Role.SIBLING, pod),
@@ -115,6 +118,7 @@ def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[
                 Spot(
                     role=Role.TARGET,
                     target=pod,
+                    node=pod.node,
                     host=pod.name,
                     container=f"dnsdebug-{run}",
                     plan=plan(seen, Role.TARGET, pod),
@@ -127,12 +131,43 @@ def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[
                 Spot(
                     role=role,
                     target=pod,
+                    node=pod.node,
                     host=f"dnsdebug-{run}-{role.value}{place or ''}",
                     container=manifests.CONTAINER,
                     plan=plan(seen, role, pod),
                 )
             )
     return tuple(found)
+
+
+def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, ...]:
+    """A second look, from the node of a ready DNS pod that was silent: is it the pod, or the way to it?"""
+    found: dict[str, Spot] = {}
+    nodes = {e.ip: e.node for e in endpoints_of(seen) if e.ready and e.node}
+    known = {(v.role, v.node) for v in seen.evidence.vantages}
+    for pod in targets:
+        for answer in seen.answers:
+            there = nodes.get(answer.server, "")
+            if answer.status.is_silence and there and (Role.CONTROL, there) not in known:
+                found.setdefault(
+                    there,
+                    Spot(
+                        role=Role.CONTROL,
+                        target=pod,
+                        node=there,
+                        host=f"dnsdebug-{run}-witness{len(found) or ''}",
+                        container=manifests.CONTAINER,
+                        plan=plan(seen, Role.CONTROL, pod),
+                    ),
+                )
+    return tuple(found.values())[:MOST_WITNESSES]
+
+
+def endpoints_of(seen: Observed) -> tuple[Endpoint, ...]:
+    try:
+        return seen.dns_endpoints
+    except Missing:
+        return ()
 
 
 def manifest(
@@ -161,7 +196,7 @@ def manifest(
     made = manifests.probe_pod(
         name=spot.host,
         namespace=spot.namespace,
-        node=pod.node,
+        node=spot.node,
         run=run,
         role=spot.role,
         image=image,
