@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import subprocess
 import sys
+import time
 
-from tests.cluster import build, images, needs
+from tests.cluster import build, hold, images, needs
 from tests.cluster.cluster import Cluster
+from tests.cluster.faults import FAULTS, Fault
 from tests.cluster.shell import ClusterError
+
+DEMO = "coredns-loop"
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("build", help="build programs and images, once; `up` does it too")
-    commands.add_parser("up", help="start a cluster (an old one of this index ends first)")
-    commands.add_parser("down", help="end it; leaves nothing behind")
-    commands.add_parser("status", help="what runs")
-    commands.add_parser("env", help='print the settings to use it by: eval "$(... env)"')
+
+    def command(name: str, says: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=says, description=says)
+
+    command("build", "build programs and images, once; `up` does it too")
+    command("up", "start a cluster; one of this index that runs is ended first")
+    command("down", "end it; leaves nothing behind")
+    command("status", "show what runs and what is broken")
+    command("env", 'print the settings to use it by: eval "$(... env)"')
+    command("faults", "list the faults")
+    command("break", "apply a fault and leave it so").add_argument("name")
+    command("heal", "undo a fault").add_argument("name")
+    prove = command("prove", "apply and heal faults one after the other: do they bite?")
+    prove.add_argument("names", nargs="*", metavar="NAME")
+    demo = command("demo", "break the cluster, let the tool find it, heal it")
+    demo.add_argument("name", nargs="?", default=DEMO)
+    commands.add_parser("hold").add_argument("name")  # for `break`, not for people
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int:
     chosen = arguments()
     cluster = Cluster()
     match chosen.command:
@@ -39,12 +57,32 @@ def main() -> None:
             status(cluster)
         case "env":
             environment(cluster)
+        case "faults":
+            for fault in FAULTS.values():
+                print(f"{fault.name:32}{fault.slug or 'healthy':34}{fault.title}")
+        case "break":
+            fault = hold.break_(cluster, chosen.name)
+            print("broken; now:", shlex.join(["kubectl", *question(fault)]))
+        case "heal":
+            hold.heal(cluster, chosen.name)
+        case "prove":
+            return prove(cluster, chosen.names)
+        case "demo":
+            return demo(cluster, chosen.name)
+        case "hold":
+            hold.hold(cluster, chosen.name)
+    return 0
+
+
+def question(fault: Fault) -> list[str]:
+    """The words after `kubectl` that ask the tool about this fault."""
+    return ["dnsdebug", fault.target, "-n", fault.namespace, *fault.args]
 
 
 def environment(cluster: Cluster) -> None:
     for name, value in cluster.environment.items():
         print(f"export {name}={shlex.quote(value)}")
-    print(f'export PATH={shlex.quote(str(cluster.kube))}:"$PATH"')
+    print(f'export PATH="$PATH":{shlex.quote(str(cluster.kube))}')
 
 
 def status(cluster: Cluster) -> None:
@@ -53,12 +91,44 @@ def status(cluster: Cluster) -> None:
         print(f"cluster {cluster.layout.index} does not run")
         return
     for name in daemons.names():
-        print(f"{name:26}{daemons.pid(name) or 'DOWN'}")
+        print(f"{name:32}{daemons.pid(name) or 'DOWN'}")
     print(cluster.kubectl("get", "nodes,pods", "-A", "-o", "wide", check=False), end="")
+
+
+def prove(cluster: Cluster, names: list[str]) -> int:
+    failed = 0
+    for name in names or FAULTS:
+        began = time.monotonic()
+        bit = None
+        try:
+            with hold.find(name).applied(cluster):
+                bit = time.monotonic() - began
+        except ClusterError as error:
+            failed += 1
+            print(f"FAILED  {name}: {error}", flush=True)
+        else:
+            healed = time.monotonic() - began - (bit or 0)
+            print(f"ok      {name:32} bites {bit:5.1f} s  healed {healed:5.1f} s", flush=True)
+    return 1 if failed else 0
+
+
+def demo(cluster: Cluster, name: str) -> int:
+    if not cluster.running:
+        cluster.up()
+    fault = hold.find(name)
+    print(f"Breaking it: {fault.title} ({name})", flush=True)
+    path = f"{os.environ.get('PATH', '')}:{cluster.kube}"
+    settings = {**os.environ, **cluster.environment, "PATH": path}
+    with fault.applied(cluster):
+        words = [str(cluster.kubectl.program), *question(fault)]
+        print("$", shlex.join(["kubectl", *words[1:]]), flush=True)
+        subprocess.run(words, env=settings, check=False)
+        print("Healing it", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except ClusterError as error:
         sys.exit(f"error: {error}")

@@ -77,6 +77,13 @@ def _pids(group: Path) -> list[int]:
         return []
 
 
+def members(name: str, *, containing: str) -> list[int]:
+    """The processes in groups below `name` whose own name contains this text."""
+    roots = groups(name)
+    paths = [path for root in roots[:1] for path in root.rglob("*") if containing in str(path)]
+    return sorted(pid for path in paths if path.is_dir() for pid in _pids(path))
+
+
 def _tree(group: Path) -> list[Path]:
     """The group and all below it, the deepest first."""
     return sorted([group, *(p for p in group.rglob("*") if p.is_dir())], reverse=True)

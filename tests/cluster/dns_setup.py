@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.cluster.images import COREDNS
+from tests.cluster.layout import WORKERS
 
 COREFILE = """\
 .:{port} {{
@@ -156,6 +157,8 @@ def deployment(setup: DnsSetup) -> dict[str, Any]:
 
 def _pod_spec(setup: DnsSetup) -> dict[str, Any]:
     taint = "node-role.kubernetes.io/control-plane"
+    on_worker = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(WORKERS)}
+    workers = {"nodeSelectorTerms": [{"matchExpressions": [on_worker]}]}
     return {
         "serviceAccountName": "coredns",
         "dnsPolicy": "Default",
@@ -164,11 +167,13 @@ def _pod_spec(setup: DnsSetup) -> dict[str, Any]:
             {"key": "CriticalAddonsOnly", "operator": "Exists"},
             {"key": taint, "effect": "NoSchedule"},
         ],
+        # One on each worker, so that every fault of a node or between nodes finds its replica.
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": workers}},
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
+                "whenUnsatisfiable": "DoNotSchedule",
                 "labelSelector": {"matchLabels": dict(setup.labels)},
             }
         ],

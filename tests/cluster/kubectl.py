@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.shell import run
+from tests.cluster.shell import ClusterError, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,22 @@ class Kubectl:
     ) -> str:
         config = f"--kubeconfig={self.kubeconfig}"
         return run(self.program, config, *words, stdin=stdin, check=check, timeout=timeout).stdout
+
+    def exec(self, namespace: str, pod: str, *words: str) -> str:
+        """What a program printed in the pod's first container, whatever its exit code.
+
+        Raises ClusterError when it could not be run: silence must not pass for an answer.
+        """
+        argv = (f"--kubeconfig={self.kubeconfig}", "exec", "-n", namespace, pod, "--", *words)
+        deadline = time.monotonic() + 15
+        while True:
+            done = run(self.program, *argv, check=False)
+            if not done.returncode or "command terminated with exit code" in done.stderr:
+                return done.stdout
+            # A kubelet that was restarted needs a moment until it knows its containers again.
+            if time.monotonic() > deadline:
+                raise ClusterError(f"kubectl exec {pod}: {done.stderr.strip()}")
+            time.sleep(0.2)
 
     def get(self, *words: str) -> dict[str, Any]:
         """The object or list that `kubectl get` names."""

@@ -102,7 +102,7 @@ def in_pod(kubectl: Kubectl, pod: str, namespace: str = NAMESPACE) -> Vantage:
     """From inside a pod's first container, whose image must have the programs."""
 
     def runner(words: Sequence[str]) -> str:
-        return kubectl("exec", "-n", namespace, pod, "--", *words, check=False)
+        return kubectl.exec(namespace, pod, *words)
 
     return Vantage(name=f"pod/{pod}", run=runner)
 

@@ -49,7 +49,8 @@ class Upstream:
     layout: Layout
 
     @property
-    def _script(self) -> Path:
+    def script(self) -> Path:
+        """The file that says what is answered."""
         return self.layout.state / "upstream.json"
 
     def start(self, daemons: Daemons) -> None:
@@ -60,7 +61,7 @@ class Upstream:
             *network.lan_command(self.layout),
             sys.executable,
             program,
-            self._script,
+            self.script,
         ]
         daemons.start("upstream", [*argv, *addresses])
 
@@ -76,9 +77,9 @@ class Upstream:
         script = {"*": asdict(zone or Zone())}
         if twin is not None:
             script[self.layout.upstream_twin] = asdict(twin)
-        new = self._script.with_suffix(".new")
+        new = self.script.with_suffix(".new")
         new.write_text(json.dumps(script))
-        new.rename(self._script)
+        new.rename(self.script)
 
     @contextmanager
     def telling(self, *rules: Rule, twin: Zone | None = None) -> Iterator[None]:

@@ -1,0 +1,250 @@
+"""Faults of a node and its kubelet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.cluster import dns_change, upstream
+from tests.cluster.change import host_resolv_conf, kubelets, sysctl, victim
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.images import MUSL
+from tests.cluster.layout import NODES, WORKERS
+from tests.cluster.probe import Vantage
+from tests.cluster.shell import wait_for
+from tests.cluster.upstream import EXTERNAL, Rule
+
+GOOGLE = "8.8.8.8"
+
+
+@contextmanager
+def local_resolver(cluster: Cluster, *nodes: str, address: str = "127.0.0.1") -> Iterator[None]:
+    """A caching resolver on each node, as dnsmasq or systemd-resolved: the node itself is fine."""
+    program = Path(upstream.__file__).with_name("upstream_server.py")
+    try:
+        for node in nodes:
+            inside = cluster.node(node).inside()
+            resolver = (sys.executable, program, cluster.upstream.script, address)
+            cluster.daemons.start(f"resolver-{node}", [*inside, *resolver])
+        with host_resolv_conf(cluster, f"nameserver {address}\nsearch lan.example\n", *nodes):
+            for node in nodes:
+                host = cluster.host(node)
+                wait_for(f"the resolver of {node} answers", partial(_resolves, host), timeout=10)
+            yield
+    finally:
+        for node in nodes:
+            cluster.daemons.stop(f"resolver-{node}")
+
+
+def _resolves(place: Vantage) -> bool:
+    return place.dig(f"{EXTERNAL}.").ok
+
+
+@contextmanager
+def runtime_fallback(cluster: Cluster) -> Iterator[None]:
+    """What k3s does: the host's file names a loopback, so the kubelet gets one with 8.8.8.8."""
+    generated = cluster.layout.state / "generated-resolv.conf"
+    generated.write_text(f"nameserver {GOOGLE}\n")
+    with ExitStack() as stack:
+        stack.callback(dns_change.restart_dns, cluster)
+        stack.enter_context(local_resolver(cluster, *NODES))
+        stack.enter_context(kubelets(cluster, *NODES, resolvConf=str(generated)))
+        dns_change.restart_dns(cluster)
+        server = cluster.setup.address
+        web = cluster.pod("web")
+        web.expect({"SERVFAIL", "timeout"}, "fresh.example.com.", server=server, seconds=8)
+        web.expect("NOERROR", KUBERNETES, server=server)
+        dns_change.wait_log(cluster, f"->{GOOGLE}:53: i/o timeout")
+        yield
+
+
+@contextmanager
+def host_loopback_nameserver(cluster: Cluster) -> Iterator[None]:
+    """The node's own resolver, handed to a pod in whose namespace nothing listens there."""
+    loopback = "127.0.0.53"
+    with (
+        local_resolver(cluster, "w1", address=loopback),
+        victim(cluster, dnsPolicy="Default") as pod,
+    ):
+        pod.expect("refused", f"{EXTERNAL}.")
+        cluster.host("w1").expect("NOERROR", f"{EXTERNAL}.")
+        yield
+
+
+@contextmanager
+def coredns_loop(cluster: Cluster) -> Iterator[None]:
+    """DNS pods that forward to the loopback of the host's file, which is themselves."""
+    with ExitStack() as stack:
+        stack.callback(dns_change.restart_dns, cluster)
+        stack.enter_context(local_resolver(cluster, *WORKERS))
+        dns_change.restart_dns(cluster, ready=False)
+        dns_change.wait_log(cluster, "plugin/loop: Loop (127.0.0.1:")
+        wait_for(
+            "the DNS pods crash",
+            lambda: not any(map(_runs, dns_change.dns_pods(cluster))),
+            timeout=60,
+        )
+        cluster.pod("web").expect(NO_ANSWER, KUBERNETES)
+        yield
+
+
+def _runs(pod: dns_change.Object) -> bool:
+    states = pod["status"].get("containerStatuses", [])
+    return any("running" in state["state"] for state in states)
+
+
+@contextmanager
+def host_search_inherited(cluster: Cluster) -> Iterator[None]:
+    """A suffix of the host's file whose queries the upstream drops: musl gives up on it."""
+    suffix = "openstacklocal"
+    file = f"nameserver {cluster.layout.upstream}\nsearch {suffix}\n"
+    with (
+        cluster.upstream.telling(Rule(name=suffix, do="drop")),
+        host_resolv_conf(cluster, file, "w1"),
+        victim(cluster, image=MUSL) as pod,
+    ):
+        bites(pod.getent("api.shop"), "api.shop does not resolve")
+        bites(not pod.getent(API.rstrip(".")), f"{API} without its dot resolves")
+        web = cluster.pod("web")
+        web.expect({"SERVFAIL", "timeout"}, f"fresh.svc.cluster.local.{suffix}.", seconds=8)
+        yield
+
+
+@contextmanager
+def clusterdns_ip_mismatch(cluster: Cluster) -> Iterator[None]:
+    wrong = cluster.setup.address.rpartition(".")[0] + ".99"
+    with kubelets(cluster, "w1", clusterDNS=[wrong]), victim(cluster) as pod:
+        pod.expect("timeout", KUBERNETES)
+        pod.expect("NOERROR", KUBERNETES, server=cluster.setup.address)
+        yield
+
+
+@contextmanager
+def clusterdns_missing(cluster: Cluster) -> Iterator[None]:
+    with kubelets(cluster, "w1", clusterDNS=None), victim(cluster) as pod:
+        bites(not pod.getent("api.shop"), "the pod resolves a Service")
+        events = cluster.kubectl("get", "events", "-n", "shop", "-o", "name", "--field-selector",
+                                 "reason=MissingClusterDNS,involvedObject.name=victim")  # fmt: skip
+        bites(events, "no event MissingClusterDNS")
+        yield
+
+
+@contextmanager
+def clusterdomain_mismatch(cluster: Cluster) -> Iterator[None]:
+    with kubelets(cluster, "w1", clusterDomain="k8s.corp.example"), victim(cluster) as pod:
+        bites(not pod.getent("api.shop"), "api.shop resolves")
+        pod.expect("NXDOMAIN", "api.shop.svc.k8s.corp.example.")
+        pod.expect("NOERROR", API)
+        yield
+
+
+@contextmanager
+def bridge_nf_off(cluster: Cluster) -> Iterator[None]:
+    """A reply between two pods of one bridge skips conntrack and keeps the DNS pod's address."""
+    with sysctl(cluster, "w1", "net.bridge.bridge-nf-call-iptables", 0):
+        web = cluster.pod("web")
+        got = {web.dig(KUBERNETES, server=cluster.setup.address, seconds=1).ok for _ in range(16)}
+        bites(got == {True, False}, "not some lookups fail and some work")
+        for pod in dns_change.dns_pods(cluster):
+            web.expect("NOERROR", KUBERNETES, server=pod["status"]["podIP"])
+        yield
+
+
+@contextmanager
+def no_default_route(cluster: Cluster) -> Iterator[None]:
+    """The node's own packets to a Service address die before they would be translated."""
+    node = cluster.node("w1")
+    with victim(cluster, hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet") as pod:
+        try:
+            node.run("ip", "route", "del", "default")
+            pod.expect("unreachable", KUBERNETES)
+            cluster.pod("web").expect("NOERROR", KUBERNETES)
+            yield
+        finally:
+            node.run("ip", "route", "replace", "default", "via", cluster.layout.gateway)
+
+
+@contextmanager
+def wildcard_capture(cluster: Cluster) -> Iterator[None]:
+    """A wildcard in the host's search suffix answers for every external name first."""
+    parked = "198.51.100.1"
+    with cluster.upstream.telling(Rule(name="lan.example", do=parked)):
+        web = cluster.pod("web")
+        bites(parked in web.getent(EXTERNAL), f"{EXTERNAL} is not captured")
+        bites(parked not in web.getent(f"{EXTERNAL}."), f"{EXTERNAL}. is captured too")
+        yield
+
+
+FAULTS = (
+    Fault(
+        name="runtime-fallback-8888",
+        slug="runtime-fallback-8888",
+        title="A loopback in the hosts' files makes the runtime hand out 8.8.8.8, which is blocked",
+        apply=runtime_fallback,
+    ),
+    Fault(
+        name="host-loopback-nameserver",
+        slug="host-loopback-nameserver",
+        title="The node's file names a loopback, and a Default pod gets it",
+        apply=host_loopback_nameserver,
+        target="pod/victim",
+    ),
+    Fault(
+        name="coredns-loop",
+        slug="coredns-loop",
+        title="DNS pods forward to the loopback of the hosts' files and crash",
+        apply=coredns_loop,
+    ),
+    Fault(
+        name="host-search-inherited",
+        slug="host-search-inherited",
+        title="The upstream drops queries in a search suffix inherited from the host",
+        apply=host_search_inherited,
+        target="pod/victim",
+    ),
+    Fault(
+        name="clusterdns-ip-mismatch",
+        slug="clusterdns-ip-mismatch",
+        title="A kubelet's clusterDNS is not the address of the DNS Service",
+        apply=clusterdns_ip_mismatch,
+        target="pod/victim",
+    ),
+    Fault(
+        name="clusterdns-missing",
+        slug="clusterdns-missing",
+        title="A kubelet has no clusterDNS",
+        apply=clusterdns_missing,
+        target="pod/victim",
+    ),
+    Fault(
+        name="clusterdomain-mismatch",
+        slug="clusterdomain-mismatch",
+        title="A kubelet's clusterDomain is not the zone that CoreDNS serves",
+        apply=clusterdomain_mismatch,
+        target="pod/victim",
+    ),
+    Fault(
+        name="bridge-nf-off",
+        slug="bridge-nf-off",
+        title="bridge-nf-call-iptables is off on a node that hosts a DNS pod",
+        apply=bridge_nf_off,
+    ),
+    Fault(
+        name="no-default-route",
+        slug="no-default-route",
+        title="A node without a default route",
+        apply=no_default_route,
+        target="pod/victim",
+    ),
+    Fault(
+        name="wildcard-capture",
+        slug="wildcard-capture",
+        title="A wildcard record in the inherited search suffix",
+        apply=wildcard_capture,
+        args=("--name", EXTERNAL),
+    ),
+)
