@@ -46,12 +46,23 @@ PURE: dict[str, set[str]] = {
     "names": {"model", "objects", "observe"},
     "probes": {"model", "objects", "observe", "names"},
     "spots": {"model", "objects", "observe", "probes", "manifests"},
+    "symptoms": {"model", "objects", "observe"},
     "rule": {"model", "observe"},
-    "rules": {"rule", "model", "observe", "objects", "resolvconf", "search", "corefile", "netpol"},
+    "rules": {
+        "rule",
+        "symptoms",
+        "model",
+        "observe",
+        "objects",
+        "resolvconf",
+        "search",
+        "corefile",
+        "netpol",
+    },
     "diagnose": {"model", "observe", "rule"},
     "pictures": {"model", "objects", "names", "observe", "resolvconf"},
     "report": {"model", "objects", "observe", "pictures", "rule", "diagnose"},
-    "render": {"model", "pictures", "report", "tabulate", "rich", "click", "yaml"},
+    "render": {"model", "resolvconf", "pictures", "report", "tabulate", "rich", "click", "yaml"},
 }
 
 # Live: what talks to a cluster, a terminal or a file.
