@@ -54,6 +54,8 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
             *(partial(_slices, session, each) for each in services),
             *(partial(_dns_pods, session, *each) for each in selectors),
             *(partial(_policies, session, ns) for ns in sorted({*namespaces, *dns_namespaces})),
+            # A policy may admit the DNS pods by the labels of their namespace.
+            *(partial(_namespace, session, ns) for ns in sorted(dns_namespaces - {*namespaces})),
         ]
     )
     facts += together(partial(_config, session, *key) for key in _config_maps(facts))
