@@ -47,7 +47,8 @@ class Credentials:
 def log_in(access: Access) -> Credentials:
     """Gather the credentials of a way in, running its credential plugin if it has one.
 
-    A user without any is anonymous (the server decides). Raises LoginError.
+    A user without any is anonymous (the server decides), and so is everybody without TLS: like
+    kubectl, we send no secret in the clear. Raises LoginError.
     """
     try:
         return _gather(access)
@@ -59,6 +60,8 @@ def log_in(access: Access) -> Credentials:
 
 def _gather(access: Access) -> Credentials:
     user = access.user_entry
+    if not access.server.startswith("https:"):
+        return Credentials(headers=_impersonation(user))
     own = Credentials(certificate=pem(user, "client-certificate"), key=pem(user, "client-key"))
     if bool(own.certificate) != bool(own.key):
         raise LoginError(f"user {access.user!r} has a client certificate or a key, but not both")

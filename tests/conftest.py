@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fake_api import FakeApi, make_certificate
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -51,3 +55,30 @@ def refuse_outside(sock: socket.socket, address: Any) -> None:
         host = str(address[0]).partition("%")[0]
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise AssertionError(f"a unit test tried to reach {host}")
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """An API server that a test tells what to say."""
+    with FakeApi() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of certificates: NAME.pem and NAME.key."""
+    folder = tmp_path_factory.mktemp("pki")
+    make_certificate(folder, "ca")
+    make_certificate(folder, "other-ca")
+    make_certificate(folder, "server", issuer="ca")
+    make_certificate(folder, "expired", issuer="ca", days=-1)
+    make_certificate(folder, "misnamed", issuer="ca", host="api.test")
+    make_certificate(folder, "client", issuer="ca")
+    return folder
+
+
+@pytest.fixture
+def secure(pki: Path) -> Iterator[FakeApi]:
+    """One with TLS: without it nobody sends credentials."""
+    with FakeApi(pki / "server.pem", pki / "server.key", ca=pki / "ca.pem") as server:
+        yield server

@@ -59,6 +59,7 @@ class Seen:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    certificate: str = ""  # common name of the client's
 
 
 Script = Answer | Callable[[Seen], Answer]
@@ -71,9 +72,15 @@ def status(code: int, reason: str, message: str = "", **headers: str) -> Answer:
 
 
 class FakeApi:
-    """The server; see the top of this file. With a certificate it speaks TLS."""
+    """The server; see the top of this file.
 
-    def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
+    With a certificate it speaks TLS; `ca` is what `access` and it trust.
+    """
+
+    def __init__(
+        self, certificate: Path | None = None, key: Path | None = None, ca: Path | None = None
+    ) -> None:
+        self.ca = ca
         self.seen: list[Seen] = []
         self.closing = threading.Event()
         self._scripts: dict[tuple[str, str], list[Script]] = defaultdict(list)
@@ -84,6 +91,9 @@ class FakeApi:
         if certificate:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(certificate, key)
+            if ca:
+                tls.load_verify_locations(ca)
+                tls.verify_mode = ssl.CERT_OPTIONAL
             # The handshake is left to the thread of each connection.
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -96,6 +106,7 @@ class FakeApi:
 
     def access(self, **flags: Any) -> Access:
         """The way in, as the user's flags would give it."""
+        flags.setdefault("certificate_authority", str(self.ca or ""))
         return load(Flags(server=self.url, **flags), {}, service_account=Path("nowhere"))
 
     def answer(self, seen: Seen) -> Answer:
@@ -148,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             query=dict(parse_qsl(url.query)),
             headers=headers,
             body=json.loads(content) if content else None,
+            certificate=self._common_name(),
         )
         answer = self.api.answer(seen)
         self.api.closing.wait(3600 if answer.never else answer.delay)
@@ -159,6 +171,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(answer)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do_CONNECT = _handle
+
+    def _common_name(self) -> str:
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return ""
+        subject: Any = (self.connection.getpeercert() or {}).get("subject", ())
+        return "".join(value for ((name, value),) in subject if name == "commonName")
 
     def _whole(self, answer: Answer) -> None:
         content, kind = answer.body, "text/plain"

@@ -6,10 +6,8 @@ import base64
 import gzip
 import json
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,21 +20,15 @@ import pytest
 
 from kubectl_dnsdebug.cluster import ClusterError, ClusterTimeout, Session, Stream, open_session
 from kubectl_dnsdebug.kubeconfig import Access
-from tests.fake_api import Answer, FakeApi, Seen, make_certificate, status, until
+from tests.fake_api import Answer, FakeApi, status
 
 POD = "/api/v1/namespaces/shop/pods/web"
 PODS = "/api/v1/namespaces/shop/pods"
 
 
 @pytest.fixture
-def api() -> Iterator[FakeApi]:
-    with FakeApi() as server:
-        yield server
-
-
-@pytest.fixture
 def session(api: FakeApi) -> Iterator[Session]:
-    with open_session(api.access(token="t", namespace="shop")) as opened:
+    with open_session(api.access(namespace="shop")) as opened:
         yield opened
 
 
@@ -309,18 +301,6 @@ def test_tls_to_a_server_that_has_none(api: FakeApi) -> None:
 # TLS
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pki")
-    make_certificate(folder, "ca")
-    make_certificate(folder, "other-ca")
-    make_certificate(folder, "server", issuer="ca")
-    make_certificate(folder, "expired", issuer="ca", days=-1)
-    make_certificate(folder, "misnamed", issuer="ca", host="api.test")
-    make_certificate(folder, "client", issuer="ca")
-    return folder
-
-
 @pytest.mark.parametrize(
     ("server", "ca", "says"),
     [
@@ -362,246 +342,6 @@ def test_plain_http_to_a_tls_port_says_so(api: FakeApi, session: Session) -> Non
     api.on(POD, Answer(status=400, body="Client sent an HTTP request to an HTTPS server.\n"))
     with pytest.raises(ClusterError, match="must begin with https"):
         session.get(POD)
-
-
-def inline(pki: Path, name: str) -> dict[str, str]:
-    """A client certificate as kubeconfigs hold it."""
-    return {
-        f"client-{part}-data": base64.b64encode((pki / f"{name}.{end}").read_bytes()).decode()
-        for part, end in (("certificate", "pem"), ("key", "key"))
-    }
-
-
-def test_a_private_key_never_gets_a_file(
-    pki: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    made: list[str] = []
-
-    def load(certificate: str, key: str, password: str) -> None:
-        made.extend(map(str, tmp_path.iterdir()))
-        assert Path(key).read_bytes() == (pki / "client.key").read_bytes()
-        assert stat.S_IMODE(Path(key).stat().st_mode) & 0o077 == 0
-
-    with FakeApi(pki / "server.pem", pki / "server.key") as api:
-        access = api.access(certificate_authority=str(pki / "ca.pem"))
-        monkeypatch.setattr("ssl.SSLContext.load_cert_chain", staticmethod(load))
-        open_session(replace(access, user_entry=inline(pki, "client"))).close()
-    assert made == []
-
-
-@pytest.mark.parametrize(
-    ("user", "says"),
-    [
-        ({"client-certificate-data": "!"}, "no base64"),
-        ({"client-certificate": "/nonexistent/x"}, "cannot read client-certificate /nonexistent/x"),
-        ({"client-certificate-data": "eA=="}, "but not both"),
-        ({"client-certificate-data": "eA==", "client-key-data": "eA=="}, "cannot be used"),
-        ({"tokenFile": "/nonexistent/x"}, "cannot read tokenFile"),
-        ({"token": "a\r\nHost: b"}, "control character"),
-        ({"auth-provider": {"name": "gcp"}}, "left kubectl in 1.26"),
-        ({"auth-provider": {"name": "oidc"}}, "OIDC token .* run any kubectl command"),
-        ({"exec": "x"}, "wrong shape"),
-        ({"exec": {"command": "/nonexistent/x", "installHint": "brew x"}}, "cannot be run.*brew x"),
-    ],
-)
-def test_credentials_of_no_use_are_an_error_before_anything_is_sent(
-    pki: Path, user: dict[str, Any], says: str
-) -> None:
-    with FakeApi(pki / "server.pem", pki / "server.key") as api:
-        access = api.access(certificate_authority=str(pki / "ca.pem"))
-        with pytest.raises(ClusterError, match=says):
-            open_session(replace(access, user_entry=user))
-        assert api.seen == []
-
-
-def test_an_encrypted_key_does_not_ask(pki: Path) -> None:
-    command = ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", f"{pki}/client.key"]
-    subprocess.run([*command, "-out", f"{pki}/locked.key"], check=True, capture_output=True)
-    (pki / "locked.pem").write_bytes((pki / "client.pem").read_bytes())
-    with FakeApi(pki / "server.pem", pki / "server.key") as api:
-        access = api.access(certificate_authority=str(pki / "ca.pem"))
-        with pytest.raises(ClusterError, match="cannot be used"):
-            open_session(replace(access, user_entry=inline(pki, "locked")))
-
-
-# Credentials
-
-
-def headers_of(api: FakeApi, user: dict[str, Any]) -> dict[str, str]:
-    """What a user's entry sends, of what concerns identity."""
-    api.on(POD, Answer(body={}))
-    with open_session(replace(api.access(), user_entry=user)) as session:
-        session.get(POD)
-    names = ("authorization", "impersonate")
-    return {key: value for key, value in api.seen[-1].headers.items() if key.startswith(names)}
-
-
-def jwt(expires: float) -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"exp": expires}).encode()).decode().rstrip("=")
-    return f"e30.{claims}.x"
-
-
-def test_each_kind_of_credential_is_sent(api: FakeApi, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("from-file\n")
-    file = {"tokenFile": str(tmp_path / "token")}
-    assert headers_of(api, {}) == {}
-    assert headers_of(api, {"token": "t"}) == {"authorization": "Bearer t"}
-    assert headers_of(api, {"token": "t", **file}) == {"authorization": "Bearer from-file"}
-    basic = headers_of(api, {"username": "u", "password": "p"})
-    assert basic == {"authorization": f"Basic {base64.b64encode(b'u:p').decode()}"}
-    token = jwt(time.time() + 3600)
-    oidc = {"auth-provider": {"name": "oidc", "config": {"id-token": token}}}
-    assert headers_of(api, oidc) == {"authorization": f"Bearer {token}"}
-
-
-def test_the_identity_to_act_as_goes_with_every_request(api: FakeApi) -> None:
-    user = {"token": "t", "as": "jürgen", "as-uid": "7", "as-groups": ["a", "b"]}
-    assert headers_of(api, {**user, "as-user-extra": {"Scope/x": ["v"]}}) == {
-        "authorization": "Bearer t",
-        "impersonate-user": "jürgen".encode().decode("latin-1"),
-        "impersonate-uid": "7",
-        "impersonate-group": "a, b",
-        "impersonate-extra-scope%2fx": "v",
-    }
-
-
-def test_401_says_whose_credentials_to_renew(api: FakeApi) -> None:
-    api.on(POD, status(401, "Unauthorized"))
-    with open_session(replace(api.access(token="t"), user="jane")) as session:
-        with pytest.raises(ClusterError, match=r"of user jane .*Unauthorized.*log in"):
-            session.get(POD)
-        assert session.requests == 1
-
-
-def test_a_token_file_is_read_again_when_refused(api: FakeApi, tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("old")
-
-    def judge(seen: Seen) -> Answer:
-        token.write_text("new")
-        fine = seen.headers["authorization"] == "Bearer new"
-        return Answer(body={}) if fine else status(401, "Unauthorized")
-
-    api.on(POD, judge)
-    with open_session(replace(api.access(), user_entry={"tokenFile": str(token)})) as session:
-        assert session.get(POD).ok
-        assert session.get(POD).ok
-        assert session.requests == 3
-
-
-# Credential plugins
-
-V1 = "client.authentication.k8s.io/v1"
-
-
-def plugin(tmp_path: Path, script: str, **spec: Any) -> dict[str, Any]:
-    """A user whose plugin is this shell script."""
-    file = tmp_path / "plugin"
-    file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(0o755)
-    base = {"apiVersion": V1, "command": str(file), "interactiveMode": "IfAvailable"}
-    return {"exec": {**base, **spec}}
-
-
-def grants(status: str, version: str = V1) -> str:
-    return f"""echo '{{"kind": "ExecCredential", "apiVersion": "{version}", "status": {status}}}'"""
-
-
-def test_a_plugin_gives_a_token(api: FakeApi, tmp_path: Path) -> None:
-    script = 'echo "$1 $WHO $KUBERNETES_EXEC_INFO" > "$0.saw"\n' + grants('{"token": "t"}')
-    env = [{"name": "WHO", "value": "me"}]
-    user = plugin(tmp_path, script, args=["-x"], env=env, provideClusterInfo=True)
-    assert headers_of(api, user) == {"authorization": "Bearer t"}
-    args, who, info = (tmp_path / "plugin.saw").read_text().split(" ", 2)
-    assert (args, who) == ("-x", "me")
-    spec = {"interactive": False, "cluster": {"server": api.url}}
-    assert json.loads(info) == {"apiVersion": V1, "kind": "ExecCredential", "spec": spec}
-
-
-def test_a_plugin_gives_a_certificate(pki: Path, tmp_path: Path) -> None:
-    given = {
-        "clientCertificateData": (pki / "client.pem").read_text(),
-        "clientKeyData": (pki / "client.key").read_text(),
-        "expirationTimestamp": "2999-01-01T00:00:00.123456789Z",
-    }
-    (tmp_path / "given").write_text(
-        json.dumps({"kind": "ExecCredential", "apiVersion": V1, "status": given})
-    )
-    with FakeApi(pki / "server.pem", pki / "server.key") as api:
-        api.on(POD, Answer(body={}))
-        access = api.access(certificate_authority=str(pki / "ca.pem"))
-        user = plugin(tmp_path, f"cat '{tmp_path}/given'")
-        with open_session(replace(access, user_entry=user)) as session:
-            assert session.get(POD).ok
-
-
-@pytest.mark.parametrize(
-    ("script", "spec", "says"),
-    [
-        ("echo 'SSO\x1b[2J expired' >&2; exit 7", {}, r"\(exit 7\): SSO\\x1b\[2J expired"),
-        ("exit 1", {}, "printed no reason; log in again"),
-        ("echo oops", {}, "printed no credentials"),
-        ("echo '[]'", {}, "printed no credentials"),
-        (grants("{}"), {}, "neither a token nor a certificate"),
-        (grants('{"clientCertificateData": "x"}'), {}, "neither a token nor a certificate"),
-        (grants('{"token": "t"}', "other/v1"), {}, "not an ExecCredential of"),
-        (grants('{"token": "t", "expirationTimestamp": "soon"}'), {}, "printed no credentials"),
-        (grants('{"token": "t"}'), {"interactiveMode": "Always"}, "no terminal"),
-    ],
-)  # fmt: skip
-def test_a_plugin_that_fails_is_heard(
-    api: FakeApi, tmp_path: Path, script: str, spec: dict[str, Any], says: str
-) -> None:
-    access = replace(api.access(), user_entry=plugin(tmp_path, script, **spec))
-    with pytest.raises(ClusterError, match=says):
-        open_session(access)
-    assert api.seen == []
-
-
-def test_a_plugin_that_hangs_is_ended_with_its_children(
-    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kubectl_dnsdebug.credentials.PLUGIN_TIMEOUT", 0.5)
-    script = f"sleep 60 &\necho $! > {tmp_path}/child\nwait"
-    access = replace(api.access(), user_entry=plugin(tmp_path, script))
-    started = time.monotonic()
-    with pytest.raises(ClusterError, match=r"gave nothing within 0\.5 s"):
-        open_session(access)
-    assert took(started) < 2
-    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    assert until(lambda: not child.exists() or " Z " in child.read_text())
-
-
-def test_a_slow_plugin_is_waited_for(api: FakeApi, tmp_path: Path) -> None:
-    user = plugin(tmp_path, "sleep 0.4\n" + grants('{"token": "t"}'))
-    assert headers_of(api, user) == {"authorization": "Bearer t"}
-
-
-def count(tmp_path: Path) -> str:
-    """A script that gives a new token each time: t1, t2, ..."""
-    script = f"echo x >> {tmp_path}/runs\nN=$(($(wc -l < {tmp_path}/runs)))\n"
-    return script + grants("""{"token": "t'$N'"}""")
-
-
-def test_a_plugin_runs_again_once_when_its_token_is_refused(api: FakeApi, tmp_path: Path) -> None:
-    def judge(seen: Seen) -> Answer:
-        fine = seen.headers["authorization"] == "Bearer t2"
-        return Answer(body={}, delay=0.05) if fine else status(401, "Unauthorized")
-
-    api.on(POD, judge)
-    access = replace(api.access(), user_entry=plugin(tmp_path, count(tmp_path)))
-    with open_session(access) as session, ThreadPoolExecutor(5) as threads:
-        assert all(reply.ok for reply in threads.map(lambda _: session.get(POD), range(5)))
-    assert (tmp_path / "runs").read_text() == "x\n" * 2
-
-
-def test_a_plugin_whose_tokens_are_all_refused_is_an_error(api: FakeApi, tmp_path: Path) -> None:
-    api.on(POD, status(401, "Unauthorized"))
-    access = replace(api.access(), user_entry=plugin(tmp_path, count(tmp_path)))
-    with open_session(access) as session, pytest.raises(ClusterError, match="does not accept"):
-        session.get(POD)
-    assert (tmp_path / "runs").read_text() == "x\n" * 2
 
 
 # Proxies
@@ -761,14 +501,13 @@ def test_a_garbled_watch_ends(api: FakeApi, session: Session) -> None:
 # Speed
 
 
-def test_opening_is_quick(pki: Path) -> None:
-    with FakeApi(pki / "server.pem", pki / "server.key") as api:
-        access = api.access(certificate_authority=str(pki / "ca.pem"))
-        access = replace(access, user_entry=inline(pki, "client"))
-        open_session(access).close()  # loads the client
-        started = time.perf_counter()
-        open_session(access).close()
-        assert time.perf_counter() - started < 0.03
+def test_opening_is_quick(secure: FakeApi, pki: Path) -> None:
+    user = {"client-certificate": f"{pki}/client.pem", "client-key": f"{pki}/client.key"}
+    access = replace(secure.access(), user_entry=user)
+    open_session(access).close()  # loads the client
+    started = time.perf_counter()
+    open_session(access).close()
+    assert time.perf_counter() - started < 0.03
 
 
 def test_asking_for_compression_is_not_needed(api: FakeApi, session: Session) -> None:
