@@ -15,13 +15,15 @@ API = ("kubernetes", "default")  # the one Service that every cluster has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """`own` and `headless` are Services of the pod's namespace; `external` a name outside the cluster.
+    """`own`, `headless` and `alias` (an ExternalName) are Services of the pod's namespace.
 
-    `external_from` says where that name was found; empty when there is none. `asked` are the user's own names.
+    `external` is a name outside the cluster, `external_from` where it was found, both empty without
+    one. `asked` are the user's own names.
     """
 
     own: Service | None = None
     headless: Service | None = None
+    alias: Service | None = None
     external: str = ""
     external_from: str = ""
     asked: tuple[str, ...] = ()
@@ -35,11 +37,13 @@ def pick(seen: Observed, pod: Pod) -> Names:
         mine = []
     own = [s for s in mine if s.cluster_ips and (s.name, s.namespace) != API]
     headless = [s for s in mine if s.headless and s.selector]
+    aliases = [s for s in mine if s.external_name]
     asked = seen.evidence.request.names
     external, source = next(_external(seen, pod), ("", ""))
     return Names(
         own=min(own, key=lambda s: s.name, default=None),
         headless=min(headless, key=lambda s: s.name, default=None),
+        alias=min(aliases, key=lambda s: s.name, default=None),
         external=external,
         external_from=source,
         asked=asked,

@@ -3,7 +3,8 @@
 A probe's id starts with its purpose, by which rules find the answers again:
 `reach` names the DNS server owns, so only the path and the server decide; `svc` a Service of the pod's namespace;
 `ext` a name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk` each
-candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `user` the user's names.
+candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub` a zone with
+upstreams of its own; `dom` the domain in the pod's search list; `user` the user's names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kubectl_dnsdebug.observe import TARGETS, Observed
 UDP, TCP = Transport
 MOST_REPLICAS = 6  # DNS pods asked one by one; a larger deployment is sampled
 MOST_UPSTREAMS = 4
+MOST_STUBS = 3  # zones with upstreams of their own
 FRESH_PORTS = (
     8  # questions to a ClusterIP: all fail by chance at a loss of one half once in 256 runs
 )
@@ -43,16 +45,27 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One command of the runner, see `runner.sh`: `lane` is SERVER/STREAM; `cost` the DNS queries it may send."""
+    """A command of the runner, see `runner.sh`: `lane` is SERVER/STREAM; `cost` the DNS queries it may send.
+
+    Done several `times` it has as many ids, ending in ~1, ~2 and so on.
+    """
 
     id: str
     lane: str
     argv: tuple[str, ...]
     cost: int = 1
+    times: int = 1
 
     @property
     def item(self) -> str:
-        return " ".join((self.id, self.lane, *self.argv))
+        id = self.id if self.times == 1 else f"{self.id}*{self.times}"
+        return " ".join((id, self.lane, *self.argv))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        if self.times == 1:
+            return (self.id,)
+        return tuple(f"{self.id}~{n}" for n in range(1, self.times + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +77,7 @@ class Plan:
 
     @property
     def cost(self) -> int:
-        return sum(probe.cost for probe in self.probes)
+        return sum(probe.cost * probe.times for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +91,7 @@ class _Stage:
     services: tuple[Server, ...]  # each ClusterIP of the cluster's DNS
     replicas: tuple[Server, ...]  # each DNS pod
     upstreams: tuple[Server, ...]  # addresses that the Corefile forwards to
+    stubs: tuple[tuple[str, tuple[Server, ...]], ...]  # a zone, and where the Corefile sends it
     own_service_ip: str
     api_service: Server | None  # the API server's ClusterIP
 
@@ -114,6 +128,7 @@ def _stage(seen: Observed, role: Role, pod: Pod) -> _Stage:
         services=_service_addresses(seen),
         replicas=_replicas(seen),
         upstreams=_upstreams(seen),
+        stubs=_stubs(seen),
         own_service_ip=names.own.cluster_ips[0] if names.own else "",
         api_service=_api_service(seen),
     )
@@ -163,12 +178,26 @@ def _upstreams(seen: Observed) -> tuple[Server, ...]:
         forwards = seen.corefile.forwards()
     except Missing:
         return ()
-    found: dict[Server, None] = {}
-    for forward in forwards:
-        for to in forward.to:
-            if server := _address(to):
-                found[server] = None
+    found = {
+        server: None
+        for forward in forwards
+        if forward.zone == "."
+        for server in map(_address, forward.to)
+        if server
+    }
     return tuple(found)[:MOST_UPSTREAMS]
+
+
+def _stubs(seen: Observed) -> tuple[tuple[str, tuple[Server, ...]], ...]:
+    try:
+        forwards = seen.corefile.forwards()
+    except Missing:
+        return ()
+    return tuple(
+        (forward.zone, tuple(filter(None, map(_address, forward.to)))[:MOST_UPSTREAMS])
+        for forward in forwards
+        if forward.zone != "." and not forward.zone.endswith(".arpa.")
+    )[:MOST_STUBS]
 
 
 def _address(text: str) -> Server | None:
@@ -196,11 +225,12 @@ def _ask(
     transport: Transport = UDP,
     stream: str = "1",
     extra: Iterable[str] = (),
+    times: int = 1,
 ) -> Probe:
     argv: list[str] = ["dig", f"@{server.ip}", "-p", str(server.port), "-q", name, "-t", type]
     argv += ["+tries=1", "+time=2", *(["+tcp"] if transport is TCP else []), *extra]
     lane = f"{server.ip}#{server.port}+{transport.value}/{stream}"
-    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv))
+    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv), times=times)
 
 
 ANY_NS = Server(ip="{ns}")
@@ -229,11 +259,9 @@ def reach(stage: _Stage) -> Iterator[Probe]:
 
 
 def _gates(stage: _Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
-    for transport, count in ((UDP, udp), (TCP, tcp)):
-        for n in range(1, count + 1):
-            yield _ask(
-                f"reach.{transport.value}{n}", server, stage.api, transport=transport, stream=GATE
-            )
+    for transport, times in ((UDP, udp), (TCP, tcp)):
+        id = f"reach.{transport.value}"
+        yield _ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
 
 
 def services(stage: _Stage) -> Iterator[Probe]:
@@ -246,6 +274,11 @@ def services(stage: _Stage) -> Iterator[Probe]:
             name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
             yield _ask(f"svc.{service.name}", server, name, stream="2")
     for server in stage.services:
+        # The domain that kubelet gave the pod, which need not be the one that the server owns.
+        yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
+        if alias := stage.names.alias:
+            name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
+            yield _ask(f"svc.{alias.name}", server, name, stream="3")
         if stage.own_service_ip:
             pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
             yield _ask("ptr", server, pointer, "PTR", stream="2")
@@ -273,11 +306,22 @@ def upstream(stage: _Stage) -> Iterator[Probe]:
     name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
     servers = [*stage.upstreams, *([ANY_NS] if stage.role is Role.DEFAULT else [])]
     for server in servers:
-        for n in (1, 2):
-            yield _ask(f"up.udp{n}", server, name, type, stream=GATE)
+        yield _ask("up.udp", server, name, type, stream=GATE, times=2)
         yield _ask("up.tcp", server, name, type, TCP, stream=GATE)
         if stage.names.external:
             yield _ask("up6", server, name, "AAAA")
+
+
+def stub_domains(stage: _Stage) -> Iterator[Probe]:
+    """Zones with upstreams of their own: of the cluster's DNS, and of those upstreams."""
+    for zone, servers in stage.stubs:
+        if stage.is_target:
+            for server in stage.services:
+                yield _ask(f"stub.{zone}", server, zone, "SOA", stream="5")
+        if stage.role is not Role.CONTROL:
+            for server in servers:
+                yield _ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
+                yield _ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
 
 
 def other_service(stage: _Stage) -> Iterator[Probe]:
@@ -310,17 +354,20 @@ def forms(stage: _Stage) -> Iterator[Probe]:
     relative = ["kubernetes.default", "kubernetes.default.svc"]
     if own := stage.names.own:
         relative += [own.name, f"{own.name}.{own.namespace}", f"{own.name}.{own.namespace}.svc"]
-    lane = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
-    argv: tuple[str, ...]
+    first = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
     for name in relative:
-        argv = ("dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2")
-        yield Probe(id=f"form.{name}", lane=f"{lane}/form", argv=argv, cost=2)
+        argv = ["dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2"]
+        yield _typed(f"form.{name}", first, argv, cost=2)
     for name in ("kubernetes.default", *stage.names.asked):
-        argv = ("nslookup", "-timeout=2", "-retry=1", name)
-        yield Probe(id=f"form.nslookup.{name}", lane=f"{lane}/nslookup", argv=argv, cost=4)
+        yield _typed(f"form.nslookup.{name}", first, ["nslookup", "-timeout=2", "-retry=1", name])
     absolute = [stage.api.rstrip("."), *filter(None, (stage.names.external,))]
     for name in dict.fromkeys(("kubernetes.default.svc", *absolute, *stage.names.asked)):
-        yield Probe(id=f"libc.{name}", lane=f"{lane}/libc", argv=("getent", "ahosts", name), cost=4)
+        yield _typed(f"libc.{name}", first, ["getent", "ahosts", name])
+
+
+def _typed(id: str, server: str, argv: list[str], cost: int = 4) -> Probe:
+    """A tool that finds the server by itself; each in a stream of its own, for one may take seconds."""
+    return Probe(id=id, lane=f"{server}/{id}", argv=tuple(argv), cost=cost)
 
 
 def walk(stage: _Stage) -> Iterator[Probe]:
@@ -358,9 +405,8 @@ def fixed_port(stage: _Stage) -> Iterator[Probe]:
     port = 40_000 + zlib.crc32(f"{stage.pod.namespace}/{stage.pod.name}".encode()) % 9_000
     for server in stage.services:
         anywhere = "::" if ":" in server.ip else "0.0.0.0"
-        for n in (1, 2):
-            bound = ("-b", f"{anywhere}#{port}")
-            yield _ask(f"fixed{n}", server, stage.api, stream="fixed", extra=bound)
+        bound = ("-b", f"{anywhere}#{port}")
+        yield _ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
 
 
 BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
@@ -369,6 +415,7 @@ BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
     services,
     outside,
     upstream,
+    stub_domains,
     other_service,
     forms,
     walk,
