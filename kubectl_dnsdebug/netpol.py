@@ -1,16 +1,26 @@
-"""NetworkPolicies evaluated as the API defines them, on plain dicts: may these two speak on this port?"""
+"""NetworkPolicies evaluated as the API defines them, on plain dicts: may these two speak?
+
+Not in the API's words, so not here: traffic with the pod's own node, which is always let through,
+and whatever other kinds of policy a network plugin knows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 from kubectl_dnsdebug.model import Json
+
+# The API server puts it on every namespace, so it is known even when the labels cannot be read.
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedPort:
-    """A container port that a policy may name instead of numbering."""
+    """A container port that a policy may call by its name."""
 
     name: str
     port: int
@@ -19,27 +29,45 @@ class NamedPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """The other end. A pod has `namespace` and `labels`; an address outside the cluster has neither.
+    """The other end. A pod has `namespace` and `labels`, an address outside the cluster neither.
 
-    `namespace_labels` None: they could not be read. `host_network`: selectors of pods do not match it.
-    `ports`: the named ports of the pod.
+    `namespace_labels` and `ports` (the pod's named ports) are None when they could not be read.
+    Selectors do not match a pod with `host_network`: its traffic is the node's.
     """
 
     ip: str
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     namespace_labels: Mapping[str, str] | None = None
-    ports: tuple[NamedPort, ...] = ()
+    ports: tuple[NamedPort, ...] | None = None
     host_network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`allowed` None: it hangs on something unknown, which `reason` names. `selecting`: the policies that isolate."""
+    """`allowed` is None when it hangs on something unknown. `selecting` policies isolate the pod.
+
+    `reason` is a sentence that names the policies.
+    """
 
     allowed: bool | None
     selecting: tuple[str, ...]
     reason: str
+
+
+class _Direction(StrEnum):
+    EGRESS = "egress"
+    INGRESS = "ingress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traffic:
+    """What a rule is asked about. `ports` are the named ports of the receiving pod."""
+
+    peer: Peer
+    port: int
+    protocol: str
+    ports: tuple[NamedPort, ...] | None
 
 
 def egress_verdict(
@@ -50,8 +78,14 @@ def egress_verdict(
     port: int,
     protocol: str = "UDP",
 ) -> Decision:
-    """Whether `policies` let the pod send to `peer`. Policies of other namespaces are ignored."""
-    raise NotImplementedError
+    """Whether `policies` let the pod send to `peer`. Those of other namespaces do not count.
+
+    `peer` is where a packet goes in the end: most plugins judge after a Service address became
+    that of a pod, so ask about the pod and its own port.
+    """
+    ports = peer.ports if peer.namespace else ()
+    traffic = _Traffic(peer=peer, port=port, protocol=protocol, ports=ports)
+    return _verdict(_Direction.EGRESS, policies, pod_labels, pod_namespace, traffic)
 
 
 def ingress_verdict(
@@ -61,7 +95,162 @@ def ingress_verdict(
     peer: Peer,
     port: int,
     protocol: str = "UDP",
-    pod_ports: Sequence[NamedPort] = (),
+    pod_ports: tuple[NamedPort, ...] | None = None,
 ) -> Decision:
-    """Whether `policies` let `peer` reach the pod. Named ports are those of the pod itself: `pod_ports`."""
-    raise NotImplementedError
+    """Whether `policies` let `peer` reach the pod; `pod_ports` are the pod's named ones."""
+    traffic = _Traffic(peer=peer, port=port, protocol=protocol, ports=pod_ports)
+    return _verdict(_Direction.INGRESS, policies, pod_labels, pod_namespace, traffic)
+
+
+def _verdict(
+    direction: _Direction,
+    policies: Sequence[Json],
+    pod_labels: Mapping[str, str],
+    pod_namespace: str,
+    traffic: _Traffic,
+) -> Decision:
+    selecting = [
+        policy
+        for policy in policies
+        if _metadata(policy, "namespace") == pod_namespace
+        and direction in _directions(policy)
+        and _selects(_spec(policy).get("podSelector"), pod_labels)
+    ]
+    names = tuple(_metadata(policy, "name") for policy in selecting)
+    if not selecting:
+        return Decision(
+            allowed=True, selecting=(), reason=f"No policy selects the pod for {direction}."
+        )
+    ways = "to" if direction is _Direction.EGRESS else "from"
+    what = f"{traffic.protocol} {traffic.port} {ways} {traffic.peer.ip}"
+    answers = [_allows(direction, policy, traffic) for policy in selecting]
+    if True in answers:
+        reason = f"{names[answers.index(True)]} allows {what}."
+        return Decision(allowed=True, selecting=names, reason=reason)
+    if None in answers:
+        unsure = names[answers.index(None)]
+        reason = f"{unsure} may allow {what}: a label or port it names is not known."
+        return Decision(allowed=None, selecting=names, reason=reason)
+    verb = "selects" if len(names) == 1 else "select"
+    reason = f"{', '.join(names)} {verb} the pod for {direction} and no rule allows {what}."
+    return Decision(allowed=False, selecting=names, reason=reason)
+
+
+def _metadata(policy: Json, key: str) -> str:
+    return str((policy.get("metadata") or {}).get(key, ""))
+
+
+def _spec(policy: Json) -> Json:
+    return policy.get("spec") or {}
+
+
+def _directions(policy: Json) -> tuple[str, ...]:
+    """policyTypes; left out it means ingress, and egress when there are egress rules."""
+    spec = _spec(policy)
+    if types := spec.get("policyTypes"):
+        return tuple(str(each).lower() for each in types)
+    return ("ingress", "egress") if spec.get("egress") else ("ingress",)
+
+
+def _allows(direction: _Direction, policy: Json, traffic: _Traffic) -> bool | None:
+    side = "to" if direction is _Direction.EGRESS else "from"
+    home = _metadata(policy, "namespace")
+    return _any(
+        _all(
+            (
+                _any(_port(each, traffic) for each in rule["ports"]) if rule.get("ports") else True,
+                _any(_peer(each, traffic.peer, home) for each in rule[side])
+                if rule.get(side)
+                else True,
+            )
+        )
+        for rule in _spec(policy).get(direction) or ()
+    )
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    told = list(answers)
+    return True if True in told else None if None in told else False
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    told = list(answers)
+    return False if False in told else None if None in told else True
+
+
+def _port(entry: Json, traffic: _Traffic) -> bool | None:
+    if (entry.get("protocol") or "TCP") != traffic.protocol:
+        return False
+    wanted = entry.get("port")
+    if wanted is None:
+        return True
+    if isinstance(wanted, int):
+        return wanted <= traffic.port <= (entry.get("endPort") or wanted)
+    if traffic.ports is None:
+        return None
+    return any(
+        (each.name, each.port, each.protocol) == (wanted, traffic.port, traffic.protocol)
+        for each in traffic.ports
+    )
+
+
+def _peer(entry: Json, peer: Peer, home: str) -> bool | None:
+    block = entry.get("ipBlock")
+    if block is not None:
+        return _within(block, peer.ip)
+    if not peer.namespace or peer.host_network:
+        return False
+    chosen = entry.get("namespaceSelector")
+    if chosen is None:
+        there: bool | None = peer.namespace == home
+    elif peer.namespace_labels is None:
+        there = _selects(chosen, {_NAMESPACE_NAME: peer.namespace}, complete=False)
+    else:
+        there = _selects(chosen, {_NAMESPACE_NAME: peer.namespace, **peer.namespace_labels})
+    return _all((there, _selects(entry.get("podSelector"), peer.labels)))
+
+
+def _within(block: Json, ip: str) -> bool | None:
+    try:
+        address = ip_address(ip)
+        inside = address in ip_network(str(block.get("cidr")), strict=False)
+        cut = any(
+            address in ip_network(str(each), strict=False) for each in block.get("except") or ()
+        )
+    except ValueError:
+        return None
+    return inside and not cut
+
+
+def _selects(
+    selector: Json | None, labels: Mapping[str, str], complete: bool = True
+) -> bool | None:
+    """Whether a label selector matches. One that is empty or missing selects everything.
+
+    With `complete` false, labels other than those given may exist.
+    """
+    selector = selector or {}
+    wanted = [
+        {"key": key, "operator": "In", "values": [value]}
+        for key, value in (selector.get("matchLabels") or {}).items()
+    ]
+    return _all(
+        _fulfils(each, labels, complete)
+        for each in [*wanted, *(selector.get("matchExpressions") or ())]
+    )
+
+
+def _fulfils(wanted: Mapping[str, Any], labels: Mapping[str, str], complete: bool) -> bool | None:
+    key, values = str(wanted.get("key")), wanted.get("values") or ()
+    if key not in labels and not complete:
+        return None
+    match wanted.get("operator"):
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return None
