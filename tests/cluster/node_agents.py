@@ -146,6 +146,8 @@ class NodeAgents:
             "containerRuntimeEndpoint": f"unix://{self.node.folder}/containerd.sock",
             "podCIDR": layout.pod_cidr(self.node.name),
             "volumePluginDir": str(self.node.folder / "volume-plugins"),
+            # A kubelet removes logs of pods that it does not know: those of its neighbours.
+            "podLogsDir": str(self.node.folder / "pod-logs"),
             # A guest on this machine: it owns one control group and judges nothing else.
             "cgroupRoot": f"/{layout.namespace(self.node.name)}",
             "cgroupDriver": "cgroupfs",
