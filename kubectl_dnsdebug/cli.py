@@ -402,17 +402,15 @@ def rbac() -> None:
 @click.argument("slug", required=False)
 def explain(slug: str | None) -> None:
     """List the causes the tool knows, or explain one."""
+    from kubectl_dnsdebug import catalogue
     from kubectl_dnsdebug.rules import RULES
 
     if slug is None:
-        _print("\n".join(f"{rule.slug:32}{rule.severity.value}" for rule in RULES))
+        _print(catalogue.listing(RULES))
         return
     for rule in RULES:
         if rule.slug == slug:
-            _print(f"{rule.slug} ({rule.severity.value}, per {rule.scope.value})")
-            _print(f"Says:  {rule.message}\nFix:   {rule.remedy}\nCheck: {rule.verify}")
-            if rule.explains:
-                _print(f"Also explains: {', '.join(rule.explains)}")
+            _print(catalogue.text(rule))
             return
     raise click.UsageError(f"{slug}: no such rule; `kubectl dnsdebug explain` lists them")
 

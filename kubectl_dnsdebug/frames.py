@@ -19,8 +19,9 @@ LONGEST = 64_000  # characters of one transcript: more than any DNS message prin
 
 
 def runner() -> str:
-    """The shell text that every probing container runs."""
-    return resources.files("kubectl_dnsdebug").joinpath("runner.sh").read_text("utf-8")
+    """The shell text that every probing container runs, without its comments: it stays in the pod's spec."""
+    text = resources.files("kubectl_dnsdebug").joinpath("runner.sh").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
 
 
 @dataclass

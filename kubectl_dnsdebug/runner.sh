@@ -3,7 +3,8 @@
 #   sh -c "$(cat runner.sh)" dnsdebug LIMIT KNOWN ITEM...
 #
 # LIMIT  seconds after which it gives up. KNOWN  nameservers that have items of their own, separated by spaces.
-# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app.
+# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app. ID*8 is done
+#        eight times, as ID~1 to ID~8.
 #        Streams run at the same time, the items of one stream in order. Items of a stream called "gate" run
 #        first; a server that answered none of them is dead and its other items are reported as skipped:
 #        so a dead server costs its own time-out once. Items of a stream called "else" run only then.
@@ -25,7 +26,7 @@ nl='
 trap 'echo "= ! gave up after $limit s"; exit 124' TERM
 (sleep "$limit" && kill -TERM "$self") >/dev/null 2>&1 &
 watchdog=$!
-command -v timeout >/dev/null 2>&1 && bounded="timeout 5" || bounded=
+command -v timeout >/dev/null 2>&1 && bounded="timeout 4" || bounded=
 
 # emit ID RC TEXT: each line in one write, so that streams cannot tear it; then the exit code and how many lines
 emit() {
@@ -123,6 +124,20 @@ for hole in '{ns1}' '{ns}' '{search}' '{domain}'; do
         *) set -- "$@" "$item" ;;
         esac
     done
+done
+
+left=$#
+while [ "$left" -gt 0 ]; do
+    item=$1 left=$((left - 1))
+    shift
+    id=${item%% *} count=0
+    case $id in
+    *'*'*) while [ "$count" -lt "${id##*[*]}" ]; do
+        count=$((count + 1))
+        set -- "$@" "${id%[*]*}~$count ${item#* }"
+    done ;;
+    *) set -- "$@" "$item" ;;
+    esac
 done
 
 gates= lanes=' '

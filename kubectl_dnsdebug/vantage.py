@@ -17,6 +17,7 @@ from kubectl_dnsdebug.hygiene import clean, one_line
 from kubectl_dnsdebug.manifests import RUN, Manifest
 from kubectl_dnsdebug.model import Json, Made, Role, Transcript, Vantage
 from kubectl_dnsdebug.objects import at
+from kubectl_dnsdebug.probes import ELSE
 from kubectl_dnsdebug.spots import RUNNER_LIMIT, Spot
 
 STUCK = {
@@ -283,13 +284,15 @@ def _with_the_missing(
     came = {t.probe for t in found}
     lost = [
         Transcript(
-            id=f"{spot.id}#{probe.id}",
+            id=f"{spot.id}#{id}",
             vantage=spot.id,
-            probe=probe.id,
+            probe=id,
             argv=probe.argv,
             failure="nothing came back" if whole else "the probes were cut short",
         )
         for probe in spot.plan.probes
-        if "{" not in probe.id and probe.id not in came and "{" not in " ".join(probe.argv)
+        if "{" not in " ".join((probe.id, *probe.argv)) and not probe.lane.endswith(f"/{ELSE}")
+        for id in probe.ids
+        if id not in came
     ]
     return (*found, *lost)

@@ -1,0 +1,1 @@
+"""The installed command on a real cluster that is really broken, as a user would run it."""

@@ -1,0 +1,92 @@
+"""The cluster of the scenarios, and the command as users run it: through kubectl."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.fixtures import cluster
+
+__all__ = ["cluster"]
+
+DNSUTILS = "dnsdebug.test/dnsutils:1"
+CASES = Path(__file__).parent.parent / "cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of the command as a process."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def first(self) -> str | None:
+        """The first cause's slug."""
+        causes = self.report["causes"]
+        return causes[0]["rule"] if causes else None
+
+    def story(self) -> str:
+        """What a failed test shows."""
+        return f"exit {self.code} after {self.seconds:.1f} s\n{self.out}\n{self.err}"
+
+
+class Tool:
+    """`kubectl dnsdebug`, found by kubectl on the PATH as any plugin is."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        scripts = sysconfig.get_path("scripts")
+        self.cluster = cluster
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("KUBE")},
+            "PATH": f"{scripts}:{cluster.kubectl.program.parent}:{os.environ['PATH']}",
+            "KUBECONFIG": str(cluster.kubectl.kubeconfig),
+            "KUBECTL_DNSDEBUG_IMAGE": DNSUTILS,
+        }
+
+    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["kubectl", "dnsdebug", *args],
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *args: str, **env: str) -> Ran:
+        began = time.monotonic()
+        process = self.start(*args, **env)
+        out, err = process.communicate(timeout=120)
+        return Ran(process.returncode, out, err, time.monotonic() - began)
+
+    def leftovers(self) -> Sequence[str]:
+        """Pods of ours that are still there, in any namespace."""
+        listed = self.cluster.kubectl(
+            "get", "pods", "-A", "-l", "app.kubernetes.io/managed-by=kubectl-dnsdebug", "-o", "name"
+        )
+        return listed.split()
+
+
+@pytest.fixture(scope="session")
+def tool(cluster: Cluster) -> Iterator[Tool]:
+    assert sys.platform == "linux"
+    yield Tool(cluster)
