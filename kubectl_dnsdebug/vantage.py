@@ -30,6 +30,8 @@ STUCK = {
     "RunContainerError",
     "CrashLoopBackOff",
 }
+STUCK_EVENTS = {"FailedCreatePodSandBox", "FailedMount", "FailedCreatePodContainer", "Failed"}
+PATIENCE = 4.0  # seconds without a start until the events are asked
 Progress = Callable[[str], None]
 
 
@@ -143,7 +145,7 @@ def gather(
         for (namespace, query), group in groups.items():
             pool.submit(_watch, session, namespace, query, group, deadline, pool, readers)
         try:
-            _wait(waits, deadline, progress)
+            _wait(session, waits, deadline, progress)
         finally:
             for wait in waits:
                 wait.done.set()  # so that no watch is opened anew
@@ -152,8 +154,9 @@ def gather(
     return vantages, tuple(t for wait in waits for t in wait.transcripts)
 
 
-def _wait(waits: list[_Wait], deadline: float, progress: Progress) -> None:
+def _wait(session: Session, waits: list[_Wait], deadline: float, progress: Progress) -> None:
     said = ""
+    look = time.monotonic() + PATIENCE
     while not all(wait.done.is_set() for wait in waits):
         left = deadline - time.monotonic()
         if left <= 0:
@@ -163,10 +166,30 @@ def _wait(waits: list[_Wait], deadline: float, progress: Progress) -> None:
             return
         next(wait for wait in waits if not wait.done.is_set()).done.wait(min(left, 0.5))
         open_ = [wait for wait in waits if not wait.done.is_set()]
+        if time.monotonic() > look:
+            for wait in open_:
+                if not wait.reading:
+                    _ask_events(session, wait)
+            look = time.monotonic() + PATIENCE
         state = "; ".join(f"{wait.spot.id}: {wait.last_seen}" for wait in open_)
         if state and state != said:
             progress(f"waiting for {state}")
             said = state
+
+
+def _ask_events(session: Session, wait: _Wait) -> None:
+    """A sandbox that cannot be made shows in no status: only the kubelet's events say why."""
+    path = f"/api/v1/namespaces/{wait.spot.namespace}/events"
+    about = f"involvedObject.name={wait.spot.host},type=Warning"
+    try:
+        reply = session.request("GET", path, query={"fieldSelector": about}, timeout=3)
+    except ClusterError:
+        return
+    for event in at(reply.body, "items", default=()):
+        message = str(event.get("message", ""))
+        ours = wait.spot.role is not Role.TARGET or wait.spot.container in message
+        if event.get("reason") in STUCK_EVENTS and ours:
+            wait.fail(f"{event['reason']}: {message}")
 
 
 def _watch(
