@@ -190,7 +190,7 @@ def test_text_forms(text: str, plugins: list[tuple[str, tuple[str, ...], object]
     [
         (". {\n errors\n", "line 1: a brace is not closed"),
         (". {\n health {\n}\n", "line 1: a brace is not closed"),
-        (". {\n}\n}\n", "line 3: a brace closes nothing"),
+        (". {\n}\n}\na.test {\n}\n", "line 3: a brace closes nothing"),
         (".:53{\n errors\n}\n", "line 1: no blank before the brace"),
         (". {\n forward . 192.0.2.1{\n }\n}\n", "line 2: no blank before the brace"),
         (". {\n}\n. {\n}\n", "line 3: dns://.:53 is already defined"),
@@ -337,7 +337,7 @@ def test_an_ordinary_corefile_is_kept_whole(text: str) -> None:
         ".:53{\n    errors\n}\n",
         ".:53 {\n    forward . 192.0.2.1{\n        force_tcp\n    }\n}\n",
         ".:53 {\n    errors\n",
-        ".:53 {\n}\n}\n",
+        ".:53 {\n}\n}\na.test {\n}\n",
     ],
 )
 def test_mistakes_are_kept(text: str) -> None:

@@ -78,7 +78,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corefile:
-    """All server blocks. `problems` is what CoreDNS would refuse, each as `line N: ...`."""
+    """All server blocks. `problems` is what CoreDNS refuses or misreads, each as `line N: ...`."""
 
     blocks: tuple[ServerBlock, ...] = ()
     imports: tuple[str, ...] = ()
