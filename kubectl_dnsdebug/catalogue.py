@@ -1,4 +1,4 @@
-"""The causes as a person reads them: `explain` on the terminal, docs/rules.md, both from the rules themselves."""
+"""The causes as a person reads them: `explain` on the terminal and docs/rules.md, from the rules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from kubectl_dnsdebug.rule import Rule
 
 HEAD = """# The causes
 
-One section for each rule; the heading is the slug that the report, `--ignore` and `kubectl dnsdebug explain` use.
-Written from the rules: after a change run `make docs`.
+One section for each rule; the heading is the slug that the report, `--ignore` and
+`kubectl dnsdebug explain` use. Written from the rules: after a change run `make docs`.
 
-*error* names do not resolve now; *warning* they will fail or crawl under ordinary load or events; *info* worth knowing.
+*error* names do not resolve now; *warning* they will fail or crawl under ordinary load or events;
+*info* worth knowing.
 """
 
 
@@ -24,7 +25,7 @@ def means(rule: Rule) -> str:
 
 
 def entry(rule: Rule) -> tuple[tuple[str, str], ...]:
-    """Label and text of everything there is to say about one cause. Words in <angles> are filled in by a run."""
+    """Label and text of all there is to say about one cause. A run fills in words in <angles>."""
     also = ", ".join(rule.explains)
     return (
         ("Means", means(rule)),
@@ -52,7 +53,8 @@ def listing(rules: Sequence[Rule]) -> str:
     """All causes, one a line."""
     wide = max((len(rule.slug) for rule in rules), default=0)
     return "\n".join(
-        f"{rule.slug:{wide}}  {rule.severity.value:7}  {means(rule).splitlines()[0]}" for rule in rules
+        f"{rule.slug:{wide}}  {rule.severity.value:7}  {means(rule).splitlines()[0]}"
+        for rule in rules
     )
 
 

@@ -1,4 +1,4 @@
-"""Removing what was made: at the end of a run, and by the `cleanup` command after one that was killed.
+"""Removing what was made: at the end of a run, and by `cleanup` after one that was killed.
 
 Only objects that bear both our labels and our annotation are ever touched.
 """
@@ -43,7 +43,7 @@ def remove(session: Session, namespace: str, name: str) -> str:
 
 
 def settle(session: Session, ledger: Ledger) -> None:
-    """Remove every pod that the ledger still lists, with time of its own whatever became of the run."""
+    """Remove every pod the ledger still lists, with time of its own whatever became of the run."""
     pods = ledger.pods()
     if not pods:
         return
@@ -66,7 +66,10 @@ class Leftover:
 
 
 def leftovers(session: Session, namespace: str | None, run: str = "") -> tuple[Leftover, ...]:
-    """What earlier runs left, in one namespace or in all (None). Raises DnsdebugError when it may not be listed."""
+    """What earlier runs left, in one namespace or in all (None).
+
+    Raises DnsdebugError when it may not be listed.
+    """
     scope = f"/namespaces/{namespace}" if namespace else ""
     selector = OUR_LABELS + (f",{RUN}={run}" if run else "")
     reply = session.get(f"/api/v1{scope}/pods", labelSelector=selector)

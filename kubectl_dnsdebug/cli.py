@@ -1,4 +1,7 @@
-"""The command line: words to a request, the report to stdout, progress to stderr. Everything heavy is imported late."""
+"""The command line: words to a request, the report to stdout, progress to stderr.
+
+Everything heavy is imported late.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+
 
 
 class Interrupted(BaseException):
-    """A signal asked us to stop; raised in the main thread so that everything unwinds and is cleaned up."""
+    """A signal asked us to stop; raised in the main thread: all unwinds and is cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -145,7 +148,7 @@ Flags come after the plugin's name: kubectl dnsdebug -n shop pod/web.
 )
 @click.version_option(__version__, message="kubectl-dnsdebug %(version)s")
 def root() -> None:
-    """Name the cause of a DNS failure in Kubernetes, with proof, fix and a line to check it by hand.
+    """Name the cause of a DNS failure in Kubernetes, with proof, fix and a check by hand.
 
     \b
     kubectl dnsdebug TARGET...   diagnose; a target is a pod (web, pod/web) or something with
@@ -227,8 +230,8 @@ def _watched_run(
     return evidence.load(text)
 
 
-class _signals_raise:  # noqa: N801 - reads as a statement
-    """Within it SIGINT, SIGTERM and SIGHUP raise Interrupted, once: while cleaning up they are ignored."""
+class _signals_raise:
+    """Within it SIGINT, SIGTERM and SIGHUP raise Interrupted, once: cleaning up ignores them."""
 
     def __enter__(self) -> None:
         self._before = {n: signal.signal(n, self._raise) for n in _stop_signals()}
@@ -377,9 +380,8 @@ def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
             _print(f"nothing left by dnsdebug in {where}")
         elif not yes:
             for each in found:
-                _print(
-                    f"pod/{each.namespace}/{each.name}  {each.phase}  run {each.run}  since {each.since}"
-                )
+                pod = f"pod/{each.namespace}/{each.name}"
+                _print(f"{pod}  {each.phase}  run {each.run}  since {each.since}")
             _print("nothing was removed: repeat with --yes to remove these")
         else:
             fates = cleaning.sweep(session, found)

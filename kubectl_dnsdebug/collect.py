@@ -100,7 +100,7 @@ def run(
     progress: Progress,
     pull_secrets: tuple[str, ...] = (),
 ) -> Evidence:
-    """The whole diagnosis, up to the evidence. What `ledger` lists is removed by the end, come what may."""
+    """The whole diagnosis, up to the evidence. What `ledger` lists is removed, come what may."""
     started = time.monotonic()
     deadline = started + request.timeout - RESERVE
     progress("reading the cluster")
@@ -182,7 +182,7 @@ def _unfit(target: Target) -> Vantage:
 def _place(
     session: Session, plan: Draft, ledger: Ledger, made_by: str, pull_secrets: tuple[str, ...]
 ) -> tuple[list[Spot | Vantage], tuple[Fact, ...]]:
-    """Make what each spot needs, all at once. A spot that cannot be made becomes a failed vantage."""
+    """Make what each spot needs, all at once. What cannot be made becomes a failed vantage."""
 
     def place(spot: Spot, manifest: Manifest) -> tuple[Spot | Vantage, Fact | None]:
         wanted = permissions.IN_TARGET if spot.role is Role.TARGET else permissions.IN_POD

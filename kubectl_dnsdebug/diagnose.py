@@ -21,7 +21,7 @@ from kubectl_dnsdebug.rule import Rule
 
 
 def diagnose(seen: Observed, rules: Sequence[Rule]) -> tuple[Verdict, ...]:
-    """One verdict for each rule and subject. A rule that crashes is unknown, never a lost report."""
+    """One verdict for each rule and subject. A rule that crashes is unknown; no report is lost."""
     return tuple(
         _judge(rule, seen, subject) for rule in rules for subject in subjects(seen, rule.scope)
     )
@@ -64,7 +64,7 @@ def _judge(rule: Rule, seen: Observed, subject: Subject) -> Verdict:
 
 def covers(wide: Subject, narrow: Subject, nodes: dict[Subject, str]) -> bool:
     """Whether what is wrong with `wide` touches `narrow`. `nodes` says where each pod runs."""
-    if wide == CLUSTER or wide == narrow:
+    if wide in (CLUSTER, narrow):
         return True
     return wide.scope is Scope.NODE and nodes.get(narrow) == wide.name
 

@@ -1,7 +1,8 @@
-"""Which Services are the cluster's DNS, and which are candidates for it. Pure: the same answer when replayed.
+"""Which Services are the cluster's DNS, and which are candidates for it.
 
-Nothing assumes `kube-system/kube-dns`: an address that kubelet or a pod uses decides, then labels, then the
-names that distributions give, then any Service that takes DNS over UDP.
+Pure: the same answer when replayed. Nothing assumes `kube-system/kube-dns`: an address that kubelet
+or a pod uses decides, then labels, then the names that distributions give, then any Service that
+takes DNS over UDP.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def takes_dns(service: Service) -> bool:
 
 
 def rank(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
-    """Candidates for the cluster's DNS, best first. `addresses` are nameservers that kubelet or pods use."""
+    """Candidates for the cluster's DNS, best first. `addresses` are nameservers already in use."""
 
     def order(service: Service) -> tuple[bool, bool, bool, str]:
         used = bool(set(service.cluster_ips) & set(addresses))
@@ -47,7 +48,7 @@ def rank(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[
 
 
 def chosen(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
-    """The cluster's DNS Services: those in use or of repute; failing both, the single candidate there is."""
+    """The cluster's DNS Services: those in use or of repute; failing both, the only candidate."""
     ranked = rank(services, addresses)
     sure = tuple(s for s in ranked if by_repute(s) or set(s.cluster_ips) & set(addresses))
     return sure or (ranked if len(ranked) == 1 else ())

@@ -1,6 +1,7 @@
 """The evidence file: everything learned from the cluster, as JSON that a person can read.
 
-`load(dump(evidence))` is the same evidence; a live run analyses what it loads back, so `replay` walks the same path.
+`load(dump(evidence))` is the same evidence. A live run analyses what it loads back, so `replay`
+walks the same path.
 """
 
 from __future__ import annotations

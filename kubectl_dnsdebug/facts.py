@@ -1,4 +1,4 @@
-"""One API read becomes one fact: got, absent, or unknown with the reason and the permission that would help."""
+"""One API read becomes one fact: got, absent, or unknown with the reason and what would help."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def read(
     keep: Callable[[Any], bool] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Fact:
-    """GET one object or list. `need` is the permission in words ("list services"), `keep` drops list items."""
+    """GET one object or list.
+
+    `need` is the permission in words ("list services"); of a list only what `keep` likes is kept.
+    """
     try:
         reply = session.request("GET", path, query=query)
         if reply.status != 200:

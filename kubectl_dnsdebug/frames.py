@@ -1,7 +1,8 @@
 """The runner's log, back into transcripts: the other half of `runner.sh`.
 
-Lines are `ID $ argv`, `ID > text`, `ID . exit-code line-count` and `ID ! why it did not run`; `=` is the runner itself.
-A record whose lines do not add up was torn or cut, and says so instead of passing for a short answer.
+Lines are `ID $ argv`, `ID > text`, `ID . exit-code line-count` and `ID ! why it did not run`; `=`
+is the runner itself. A record whose lines do not add up was torn or cut, and says so instead of
+passing for a short answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ LONGEST = 64_000  # characters of one transcript: more than any DNS message prin
 
 
 def runner() -> str:
-    """The shell text that every probing container runs, without its comments: it stays in the pod's spec."""
+    """The shell text that probing containers run, less its comments: it stays in the pod's spec."""
     text = resources.files("kubectl_dnsdebug").joinpath("runner.sh").read_text("utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
 

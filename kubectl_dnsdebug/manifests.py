@@ -1,6 +1,7 @@
-"""The objects that the tool makes, as plain dicts: an ephemeral container, a sibling, the companions.
+"""The objects that the tool makes, as plain dicts: ephemeral container, sibling, companions.
 
-Built to pass the *restricted* Pod Security level, to end by themselves and to be found again by their labels.
+Built to pass the *restricted* Pod Security level, to end by themselves and to be found again by
+their labels.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ MANAGER = "kubectl-dnsdebug"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 RUN = "dnsdebug.dev/run"  # label: the id of the run that made it
 ROLE = "dnsdebug.dev/role"
-MADE_BY = (
-    "dnsdebug.dev/made-by"  # annotation: says so a second time, so that a stray label is not enough
-)
+# Annotation: says so a second time, so that a stray label is not enough.
+MADE_BY = "dnsdebug.dev/made-by"
 OUR_LABELS = f"{MANAGED_BY}={MANAGER}"
 NOBODY = 65532  # the user of images without one of their own to fall back on
 CONTAINER = "dnsdebug"
@@ -27,7 +27,7 @@ UID_RANGE = "openshift.io/sa.scc.uid-range"
 
 
 def uid_for(pod: Pod, namespace: Mapping[str, Any]) -> int:
-    """The numeric user to run as in this pod: its own where it has one, the namespace's range, else nobody.
+    """The numeric user to run as in this pod: its own, else of the namespace's range, else nobody.
 
     The target's own user may also look at its root file system, and OpenShift admits no other.
     """
@@ -65,7 +65,7 @@ def command(runner: str, limit: int, known: Sequence[str], items: Sequence[str])
 def ephemeral_container(
     *, name: str, image: str, argv: Sequence[str], uid: int, target: str = ""
 ) -> Manifest:
-    """A container to add to a running pod. With `target` it shares the processes of that container."""
+    """A container to add to a running pod; it shares the processes of the container `target`."""
     return {
         "name": name,
         "image": image,
@@ -93,10 +93,11 @@ def probe_pod(
     labels: Mapping[str, str] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """A bare pod pinned to a node. `dns` holds dnsPolicy (and dnsConfig), `extra` further fields of the spec.
+    """A bare pod pinned to a node.
 
-    nodeName passes the scheduler by, so cordoned and tainted nodes are no obstacle; the toleration is for
-    NoExecute taints, that would evict it.
+    `dns` holds dnsPolicy (and dnsConfig), `extra` further fields of the spec. nodeName passes the
+    scheduler by, so cordoned and tainted nodes are no obstacle; the toleration is for NoExecute
+    taints, that would evict it.
     """
     return {
         "apiVersion": "v1",
@@ -150,7 +151,7 @@ def sibling_dns(pod: Pod) -> Manifest:
 
 
 def sibling_extra(pod: Pod, pull_secrets: Sequence[str] = ()) -> Manifest:
-    """What else of the target decides how it resolves and whether it starts: network, host names, pull secrets."""
+    """What else decides how the target resolves and starts: network, host names, pull secrets."""
     spec = at(pod.raw, "spec", default={})
     secrets = [*(spec.get("imagePullSecrets") or ()), *({"name": s} for s in pull_secrets)]
     return {
@@ -163,8 +164,9 @@ def sibling_extra(pod: Pod, pull_secrets: Sequence[str] = ()) -> Manifest:
 def keep_out_of_services(sibling: Manifest, pod: Pod) -> None:
     """Keep a pod that bears the target's labels out of traffic and out of controllers' hands.
 
-    A readiness gate that nobody ever sets keeps it out of Services. An owner keeps ReplicaSets and DaemonSets from
-    adopting it (and deleting another pod for it), and has it removed should the target go first.
+    A readiness gate that nobody ever sets keeps it out of Services. An owner keeps ReplicaSets and
+    DaemonSets from adopting it (and deleting another pod for it), and has it removed should the
+    target go first.
     """
     sibling["spec"]["readinessGates"] = [{"conditionType": "dnsdebug.dev/never-ready"}]
     uid = at(pod.raw, "metadata", "uid")

@@ -1,7 +1,7 @@
 """The records that flow through the program, with no behaviour but their invariants.
 
-Collecting fills an `Evidence`; everything after it reads only that. DNS outcomes are data (`Status`),
-never exceptions. Times are seconds unless a name says `ms`.
+Collecting fills an `Evidence`; everything after it reads only that. DNS outcomes are data
+(`Status`), never exceptions. Times are seconds unless a name says `ms`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ Json = Mapping[str, Any]
 
 
 class DnsdebugError(Exception):
-    """The tool failed in a way that a user or a cluster can cause; the text says what to do next."""
+    """The tool failed as a user or a cluster can make it fail; the text says what to do next."""
 
 
-class Missing(Exception):  # noqa: N818 - read in rules as `raise Missing("...")`: a gap, not an error
-    """Evidence that a rule needs is not there; the text says why. Never leaves `diagnose`."""
+class Missing(Exception):
+    """Evidence that a rule needs is not there: a gap, no error; the text says why.
+
+    Never leaves `diagnose`.
+    """
 
 
 class Scope(StrEnum):
@@ -31,8 +34,8 @@ class Scope(StrEnum):
 
 
 class Severity(StrEnum):
-    """ERROR names do not resolve now; WARNING they will fail or crawl under ordinary load or events;
-    INFO worth knowing."""
+    """ERROR names do not resolve now; WARNING they will fail or crawl under ordinary load or
+    events; INFO worth knowing."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -45,14 +48,14 @@ class Severity(StrEnum):
 
 
 class Confidence(StrEnum):
-    """CERTAIN the evidence admits no other cause; LIKELY it fits best, and `--deep` or a permission settles it."""
+    """CERTAIN the evidence admits no other cause; LIKELY it fits best, and something settles it."""
 
     CERTAIN = "certain"
     LIKELY = "likely"
 
 
 class State(StrEnum):
-    """GOT the API gave it; ABSENT the API says there is none (an answer); UNKNOWN it could not be read (a gap)."""
+    """GOT the API gave it; ABSENT it says there is none (an answer); UNKNOWN unreadable (a gap)."""
 
     GOT = "got"
     ABSENT = "absent"
@@ -74,7 +77,7 @@ class Transport(StrEnum):
 
 
 class Status(StrEnum):
-    """The outcome of one DNS question. The first five are words of a server, the rest of the path."""
+    """The outcome of one DNS question. The first five are a server's words, the rest the path's."""
 
     NOERROR = "noerror"
     NXDOMAIN = "nxdomain"
@@ -144,9 +147,10 @@ def pod(namespace: str, name: str) -> Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the user asked for, resolved: target pods as `pod/NAMESPACE/NAME`, and the options that shape probing.
+    """What the user asked for, resolved, and the options that shape probing.
 
-    `names` are names to test besides the standard forms; `timeout` bounds the whole run.
+    `targets` are pods as `pod/NAMESPACE/NAME`; `names` are names to test besides the standard
+    forms; `timeout` bounds the whole run.
     """
 
     targets: tuple[str, ...]
@@ -159,7 +163,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing the API was asked. `id` is `KIND/NAMESPACE/NAME` or the like; `data` an allow-list of fields."""
+    """One thing the API was asked. `id` is like `KIND/NAMESPACE/NAME`, `data` allowed fields."""
 
     id: str
     state: State
@@ -189,7 +193,8 @@ class Vantage:
 class Transcript:
     """One command as it ran, in raw words: what was asked stands in `argv`, to be read by `dig.py`.
 
-    `exit_code` is None when the command never ran; then `failure` says why. `out` holds stdout and stderr together.
+    `exit_code` is None when the command never ran; then `failure` says why. `out` holds stdout and
+    stderr together.
     """
 
     id: str  # unique within the evidence: VANTAGE#PROBE
@@ -203,7 +208,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """One object the tool made, and what became of it: `removed`, `ended` (ephemeral containers) or why not."""
+    """One object the tool made. `fate` is `removed`, `ended` (ephemeral container) or why not."""
 
     what: str  # "pod/NS/NAME" or "ephemeral container NAME in pod/NS/POD"
     fate: str = ""
@@ -211,7 +216,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything learned from the cluster: the only door to the reasoning. See `evidence.py` for the file."""
+    """Everything learned from the cluster: the only door to the reasoning."""
 
     tool: str
     collected_at: str  # RFC 3339, UTC
@@ -237,11 +242,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one question: who was asked (`server`, `port`, `transport`), what, and the outcome.
+    """What came of one question: who was asked (`server`, `port`, `transport`), what, the outcome.
 
-    `name` is absolute with its trailing dot, in lower case. `ms` is the tool's own measure, None without an answer.
-    `source_port` is set when the question was bound to one. `via_search` marks a tool that walked the search list
-    by itself (then `name` is what was typed). `id` is the transcript's.
+    `name` is absolute with its trailing dot, in lower case. `ms` is the tool's own measure, None
+    without an answer. `source_port` is set when the question was bound to one. `via_search` marks a
+    tool that walked the search list by itself (then `name` is what was typed). `id` is the
+    transcript's.
     """
 
     id: str
@@ -272,7 +278,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A cause that a rule saw. `evidence` are ids of transcripts and facts; `message`, `remedy`, `verify` are filled in."""
+    """A cause that a rule saw, its texts filled in. `evidence` are ids of transcripts and facts."""
 
     rule: str
     subject: Subject

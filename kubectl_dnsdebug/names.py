@@ -1,9 +1,10 @@
-"""Which names are asked: taken from the cluster itself, for nothing is known to exist beforehand."""
+"""Which names are asked: taken from the cluster itself, for nothing is known to exist before."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import Missing
@@ -63,14 +64,12 @@ def _external(seen: Observed, pod: Pod) -> Iterator[tuple[str, str]]:
         if service.external_name and not _in_cluster(seen, service.external_name):
             yield service.external_name.rstrip("."), f"ExternalName Service {service.id}"
     images = [(c.image, f"registry of the pod's image {c.image}") for c in pod.containers]
-    try:
+    with suppress(Missing):
         images += [
             (c.image, f"registry of the DNS image {c.image}")
             for p in seen.dns_pods
             for c in p.containers
         ]
-    except Missing:
-        pass
     for image, source in images:
         if registry := _registry(image):
             yield registry, source
@@ -81,11 +80,9 @@ def _in_cluster(seen: Observed, name: str) -> bool:
     bare = name.rstrip(".").lower()
     if "." not in bare:
         return True
-    try:
+    with suppress(Missing):
         if bare.endswith("." + seen.domain) or bare == seen.domain:
             return True
-    except Missing:
-        pass
     if bare.endswith(".svc") or ".svc." in bare:
         return True
     try:
@@ -96,7 +93,7 @@ def _in_cluster(seen: Observed, name: str) -> bool:
 
 
 def _registry(image: str) -> str:
-    """The host that an image reference names itself; empty for an implied one, an address or a bare word."""
+    """The host an image reference names; empty for an implied one, an address or a bare word."""
     host, slash, _ = image.partition("/")
     host = host.partition(":")[0]
     if not slash or "." not in host:
@@ -109,5 +106,5 @@ def _registry(image: str) -> str:
 
 
 def registry_is_weak(names: Names) -> bool:
-    """Whether the external name is only an image's registry, which a mirrored cluster never resolves."""
+    """Whether the external name is only a registry: a cluster with a mirror never resolves it."""
     return names.external_from.startswith("registry")

@@ -1,6 +1,7 @@
-"""Typed views of the API objects that facts hold: pods, nodes, DNS Services and the DNS pods behind them.
+"""Typed views of the API objects that facts hold: pods, nodes, DNS Services, the pods behind them.
 
-Facts keep the API's own shape and field names (an allow-list of it); only here are they turned into terms of DNS.
+Facts keep the API's own shape and field names (an allow-list of it); only here are they turned
+into terms of DNS.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def items(data: Json) -> tuple[Json, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A container of a pod as it is now. `waiting` and `last_exit` are reasons, empty when there is none."""
+    """A container of a pod as it is now. `waiting`, `last_exit`: reasons, empty without one."""
 
     name: str
     image: str = ""
@@ -125,7 +126,7 @@ def _container(name: str, image: str, status: Json) -> Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node. `ready` is None when its Ready condition is unknown: the kubelet no longer reports."""
+    """A node. `ready` is None when its condition is unknown: the kubelet no longer reports."""
 
     name: str
     ready: bool | None
@@ -163,7 +164,7 @@ def read_node(data: Json) -> Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One address behind a DNS Service. `ports` maps the transports it takes DNS over to port numbers."""
+    """One address behind a DNS Service. `ports` maps transports it takes DNS over to numbers."""
 
     ip: str
     ready: bool
@@ -174,7 +175,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Service. `dns_ports` maps each transport to the port on which the Service takes DNS, usually 53."""
+    """A Service. `dns_ports` maps each transport to the port on which it takes DNS, usually 53."""
 
     namespace: str
     name: str
@@ -221,7 +222,10 @@ def _dns_ports(ports: Iterable[Json], wanted: int) -> dict[Transport, int]:
 
 
 def read_endpoints(slices: Json, service: Service) -> Iterator[Endpoint]:
-    """The endpoints of a DNS Service. Slice ports are matched to the Service's DNS ports by name, as kube-proxy does."""
+    """The endpoints of a DNS Service.
+
+    Ports of slices are matched to the Service's DNS ports by name, as kube-proxy does.
+    """
     names = {
         (port.get("name") or "", (port.get("protocol") or "TCP").lower())
         for port in at(service.raw, "spec", "ports", default=())

@@ -1,6 +1,7 @@
 """Evidence, read once and made easy to ask: typed answers, resolv.conf files, cluster objects.
 
-Look-ups raise `Missing` with the reason when what they need could not be had, so that a rule is straight-line code.
+Look-ups raise `Missing` with the reason when what they need could not be had, so that a rule is
+straight-line code.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ TARGETS = (Role.TARGET, Role.SIBLING)
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How often one server was asked from one place, and what came back. `ids` are the transcripts."""
+    """How often one server was asked from one place, and what came back."""
 
     server: str
     transport: Transport
@@ -105,7 +106,7 @@ class Observed:
     # Facts
 
     def fact(self, id: str) -> Fact | None:
-        """The fact, or None when the API says there is none. Raises Missing when it could not be read."""
+        """The fact; None when the API says there is none. Raises Missing when it is unread."""
         found = self._facts.get(id)
         if found is None:
             raise Missing(f"{id} was not asked for")
@@ -176,7 +177,7 @@ class Observed:
             return ()
 
     def is_node_cache(self, ip: str) -> bool:
-        """Whether an address belongs to a DNS cache on the nodes, which pods may use instead of the Service.
+        """Whether an address is a DNS cache on the nodes, which pods may use for the Service.
 
         Such caches listen on a link-local address, and their pods run on the host's network.
         """
@@ -208,7 +209,7 @@ class Observed:
 
     @cached_property
     def corefile(self) -> Corefile:
-        """The DNS pods' Corefile, from whatever ConfigMap they mount. Missing when there is none to read."""
+        """The DNS pods' Corefile, from whatever ConfigMap they mount. Missing when none is read."""
         for fact in self.facts("configmap/"):
             for key, text in sorted(at(fact.data, "data", default={}).items()):
                 if key == "Corefile" or key.endswith(".Corefile"):
@@ -217,7 +218,7 @@ class Observed:
 
     @cached_property
     def domain(self) -> str:
-        """The cluster domain that the DNS server owns: the Corefile's zone, else what kubelet hands out."""
+        """The cluster domain that the DNS server owns: the Corefile's zone, else kubelet's word."""
         try:
             zones = [z for z in self.corefile.kubernetes_zones() if not z.endswith(".arpa.")]
         except Missing:
@@ -235,12 +236,12 @@ class Observed:
         raise Missing("the cluster domain is nowhere to be read")
 
     def log(self, pod: Pod, *, previous: bool = False) -> tuple[str, ...]:
-        """Lines of a DNS pod's log, each with the time stamp in front. Missing when it could not be read."""
+        """Lines of a DNS pod's log, time stamps in front. Missing when it could not be read."""
         fact = self.fact(f"log{'-previous' if previous else ''}/{pod.namespace}/{pod.name}")
         return tuple(at(fact.data, "lines", default=())) if fact else ()
 
     def log_lines(self, *words: str) -> tuple[tuple[str, str], ...]:
-        """(fact id, line) of every log line, current or previous, that holds all the words. Never Missing."""
+        """(fact id, line) of each log line, current or previous, with all words. Never Missing."""
         return tuple(
             (fact.id, line)
             for fact in self.evidence.facts
@@ -250,7 +251,7 @@ class Observed:
         )
 
     def events(self, reason: str, *, about: str = "") -> tuple[tuple[str, str], ...]:
-        """(fact id, message) of warning events with that reason, about an object name if given. Never Missing."""
+        """(fact id, message) of warnings with that reason, about that object. Never Missing."""
         return tuple(
             (fact.id, str(each.get("message", "")))
             for fact in self.evidence.facts
@@ -263,7 +264,7 @@ class Observed:
     # Vantages
 
     def vantage(self, subject: Subject, *roles: Role) -> Vantage:
-        """The place of that role for a pod (its own) or for the pod's node and namespace. Raises Missing."""
+        """The place of that role for a pod: its own, or on its node. Raises Missing."""
         wanted = [v for v in self.evidence.vantages if v.role in roles and self._serves(v, subject)]
         usable = [v for v in wanted if not v.failure]
         if usable:
@@ -324,7 +325,7 @@ class Observed:
         tool: str = "dig",
         probe: str = "",
     ) -> tuple[Answer, ...]:
-        """Answers got at a vantage, by any of these. Questions that never ran are not among them."""
+        """Answers got at a vantage, by any of these; none of questions that never ran."""
         servers: Iterable[str] | None = (server,) if isinstance(server, str) else server
         wanted = name.rstrip(".").lower() + "." if name is not None else None
         return tuple(
@@ -341,7 +342,7 @@ class Observed:
         )
 
     def reach(self, vantage: Vantage, server: str, transport: Transport = Transport.UDP) -> Reach:
-        """Whether a server can be talked to at all: over the names it owns, so that no upstream is in the way.
+        """Whether a server can be talked to: over names it owns, so that no upstream is in the way.
 
         Raises Missing when it was never asked there.
         """

@@ -1,4 +1,4 @@
-"""What the tool may do: asked of the API server before anything is made, and written as roles for those who grant."""
+"""What the tool may do: asked before anything is made, and written as roles for those who grant."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IN_POD = (CREATE, DELETE, WATCH, LOG)
 
 
 def ask(session: Session, namespaces: Iterable[str], mode: str) -> tuple[Fact, ...]:
-    """A SelfSubjectAccessReview for each permission and namespace: facts `may/NAMESPACE/VERB RESOURCE`."""
+    """A SelfSubjectAccessReview each, by namespace: facts `may/NAMESPACE/VERB RESOURCE`."""
     wanted = dict.fromkeys((*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD))
     return tuple(
         together(partial(_review, session, ns, each) for ns in namespaces for each in wanted)
@@ -63,7 +63,7 @@ def _review(session: Session, namespace: str, wanted: Permission) -> Fact:
 
 
 def lacking(facts: Iterable[Fact], namespace: str, wanted: Iterable[Permission]) -> str:
-    """The permissions that are refused, in words; empty when all are there or could not be asked about."""
+    """The permissions that are refused, in words; empty when all are there or unknown."""
     refused = {
         fact.id for fact in facts if fact.state is State.GOT and fact.data.get("allowed") is False
     }
@@ -85,7 +85,10 @@ def _rule(group: str, resources: Iterable[str], *verbs: str) -> dict[str, Any]:
 
 
 def roles() -> list[dict[str, Any]]:
-    """The smallest ClusterRole for each level of use. Bind the first two in a namespace, the third cluster-wide."""
+    """The smallest ClusterRole for each level of use.
+
+    Bind the first two in a namespace, the third cluster-wide.
+    """
     return [
         _role(
             "dnsdebug-pod",

@@ -1,10 +1,10 @@
 """The battery: what to ask, of whom, from where. One builder a purpose; `plan` joins them.
 
-A probe's id starts with its purpose, by which rules find the answers again:
-`reach` names the DNS server owns, so only the path and the server decide; `svc` a Service of the pod's namespace;
-`ext` a name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk` each
-candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub` a zone with
-upstreams of its own; `dom` the domain in the pod's search list; `user` the user's names.
+A probe's id starts with its purpose, by which rules find the answers again: `reach` names the DNS
+server owns, so only the path and the server decide; `svc` a Service of the pod's namespace; `ext` a
+name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk`
+each candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub`
+a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ UDP, TCP = Transport
 MOST_REPLICAS = 6  # DNS pods asked one by one; a larger deployment is sampled
 MOST_UPSTREAMS = 4
 MOST_STUBS = 3  # zones with upstreams of their own
-FRESH_PORTS = (
-    8  # questions to a ClusterIP: all fail by chance at a loss of one half once in 256 runs
-)
+# Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
+FRESH_PORTS = 8
 GATE = "gate"
 ELSE = "else"
 _WORD = re.compile(r"[!-~]+")
-# The domain that the Corefile owns, else the one that the pod's own search list shows (the runner fills it in).
+# Where no Corefile tells the domain: the one in the pod's own search list, filled in by the runner.
 DOMAIN_HOLE = "{domain}"
 
 
@@ -45,9 +44,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A command of the runner, see `runner.sh`: `lane` is SERVER/STREAM; `cost` the DNS queries it may send.
+    """A command of the runner, see `runner.sh`. `lane` is SERVER/STREAM.
 
-    Done several `times` it has as many ids, ending in ~1, ~2 and so on.
+    `cost` is how many DNS queries it may send. Done several `times` it has as many ids, ending in
+    ~1, ~2 and so on.
     """
 
     id: str
@@ -105,7 +105,7 @@ class _Stage:
 
 
 def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
-    """What to ask at a place of that role for this target. Reads the survey only, so it can be replayed."""
+    """What to ask at a place of that role for this target. Reads the survey only."""
     stage = _stage(seen, role, pod)
     probes = tuple(probe for build in BATTERY for probe in build(stage))
     return Plan(
@@ -155,7 +155,7 @@ def _api_service(seen: Observed) -> Server | None:
 
 
 def _replicas(seen: Observed) -> tuple[Server, ...]:
-    """Every DNS pod that has an address, ready or not: an unready one may still answer, which tells a lot."""
+    """Every DNS pod with an address: an unready one may still answer, which tells a lot."""
     found: dict[str, int] = {}
     try:
         for endpoint in seen.dns_endpoints:
@@ -201,7 +201,7 @@ def _stubs(seen: Observed) -> tuple[tuple[str, tuple[Server, ...]], ...]:
 
 
 def _address(text: str) -> Server | None:
-    """A `forward` target that is an address over plain DNS; None for a file, a name or an encrypted transport."""
+    """A `forward` target that is an address over plain DNS; None for a file, a name or TLS."""
     plain = text.removeprefix("dns://")
     host, port = plain, DNS_PORT
     if plain.startswith("["):
@@ -264,8 +264,15 @@ def _gates(stage: _Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]
         yield _ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
 
 
+def own_domain(stage: _Stage) -> Iterator[Probe]:
+    """The domain that kubelet gave the pod, which need not be the one that the server owns."""
+    if stage.role is not Role.DEFAULT:
+        for server in stage.services:
+            yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
+
+
 def services(stage: _Stage) -> Iterator[Probe]:
-    """Names of the pod's own namespace, the other address family and the reverse, of every server."""
+    """Names of the pod's own namespace, the other address family, the reverse: of each server."""
     if not stage.is_target:
         return
     for server in (*stage.services, *stage.replicas, ANY_NS):
@@ -274,8 +281,6 @@ def services(stage: _Stage) -> Iterator[Probe]:
             name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
             yield _ask(f"svc.{service.name}", server, name, stream="2")
     for server in stage.services:
-        # The domain that kubelet gave the pod, which need not be the one that the server owns.
-        yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
         if alias := stage.names.alias:
             name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
             yield _ask(f"svc.{alias.name}", server, name, stream="3")
@@ -300,7 +305,7 @@ def outside(stage: _Stage) -> Iterator[Probe]:
 
 
 def upstream(stage: _Stage) -> Iterator[Probe]:
-    """The upstreams themselves, past the cluster's DNS: those of the Corefile, and those the host's file gives pods."""
+    """The upstreams, past the cluster's DNS: of the Corefile, and of the host's file."""
     if stage.role is Role.CONTROL:
         return
     name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
@@ -325,7 +330,10 @@ def stub_domains(stage: _Stage) -> Iterator[Probe]:
 
 
 def other_service(stage: _Stage) -> Iterator[Probe]:
-    """Where the DNS Service is dead: does another ClusterIP work? Its answer is no DNS, but a closed connection is one."""
+    """Where the DNS Service is dead: does another ClusterIP work?
+
+    It speaks no DNS; a closed connection is answer enough.
+    """
     if stage.role is Role.DEFAULT or not stage.api_service:
         return
     api = stage.api_service
@@ -348,7 +356,7 @@ def other_service(stage: _Stage) -> Iterator[Probe]:
 
 
 def forms(stage: _Stage) -> Iterator[Probe]:
-    """Relative names, as people type them: dig and nslookup walk the search list, getent asks the image's libc."""
+    """Relative names, as typed: dig and nslookup walk the search list, getent asks the libc."""
     if not stage.is_target:
         return
     relative = ["kubernetes.default", "kubernetes.default.svc"]
@@ -366,7 +374,7 @@ def forms(stage: _Stage) -> Iterator[Probe]:
 
 
 def _typed(id: str, server: str, argv: list[str], cost: int = 4) -> Probe:
-    """A tool that finds the server by itself; each in a stream of its own, for one may take seconds."""
+    """A tool that finds the server by itself, in a stream of its own: it may take seconds."""
     return Probe(id=id, lane=f"{server}/{id}", argv=tuple(argv), cost=cost)
 
 
@@ -401,7 +409,7 @@ def fixed_port(stage: _Stage) -> Iterator[Probe]:
     """The same question twice from one source port: what a client with a long-lived socket does."""
     if not stage.is_target:
         return
-    # The pod's name decides the port: the plan has no dice, and two runs on one pod tell the same flow.
+    # The pod's name decides the port: no dice, and two runs on one pod tell the same flow.
     port = 40_000 + zlib.crc32(f"{stage.pod.namespace}/{stage.pod.name}".encode()) % 9_000
     for server in stage.services:
         anywhere = "::" if ":" in server.ip else "0.0.0.0"
@@ -412,6 +420,7 @@ def fixed_port(stage: _Stage) -> Iterator[Probe]:
 BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
     files,
     reach,
+    own_domain,
     services,
     outside,
     upstream,
@@ -425,7 +434,10 @@ BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
 
 
 def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
-    """Each probe once (a Service and the user may name the same thing), and none with a word the runner would split."""
+    """Each probe once (a Service and the user may name the same thing).
+
+    None with a word that the runner would split.
+    """
     seen: set[str] = set()
     for probe in probes:
         if probe.id not in seen and all(map(_WORD.fullmatch, (probe.id, *probe.argv))):

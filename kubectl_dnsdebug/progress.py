@@ -1,4 +1,4 @@
-"""What is going on, on stderr: a live line on a terminal, a line for each change of state elsewhere."""
+"""What is going on, on stderr: a live line on a terminal, elsewhere a line for each change."""
 
 from __future__ import annotations
 

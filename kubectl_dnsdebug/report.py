@@ -57,7 +57,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything a renderer may show. `causes` hold errors and warnings, `advice` what is merely worth knowing."""
+    """Everything a renderer may show.
+
+    `causes` hold errors and warnings, `advice` what is merely worth knowing.
+    """
 
     outcome: Conclusion
     exit_code: int
@@ -82,14 +85,15 @@ def build(
     fail_on: Severity = Severity.ERROR,
     ignore: Iterable[str] = (),
 ) -> Report:
-    """Reason over the evidence. `ignore` are slugs whose findings and gaps the user does not want to hear of."""
+    """Reason over the evidence, but for the rules of the slugs in `ignore`."""
     seen = Observed(evidence)
     ignored = set(ignore)
     verdicts = diagnose.diagnose(seen, [rule for rule in rules if rule.slug not in ignored])
     nodes = {pod.subject: pod.node for pod in pictures.targets(seen)}
     causes = diagnose.link(verdicts, rules, nodes)
     unknown = tuple(_unknowns(verdicts))
-    grave = tuple(c for c in causes if c.finding.severity is not Severity.INFO)
+    # What explains a grave finding is a cause, however harmless by itself.
+    grave = tuple(c for c in causes if any(f.severity is not Severity.INFO for f in flatten((c,))))
     matrices = pictures.matrices(seen)
     unexplained = pictures.failures(matrices)
     if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):
@@ -106,7 +110,7 @@ def build(
         exit_code=code,
         target=pictures.target(seen),
         causes=grave,
-        advice=tuple(c for c in causes if c.finding.severity is Severity.INFO),
+        advice=tuple(c for c in causes if c not in grave),
         unknown=unknown,
         clear=tuple((v.rule, v.subject) for v in verdicts if v.outcome is Outcome.CLEAR),
         matrices=matrices,
@@ -162,6 +166,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "unknown": [
             {"rule": u.rule, "subject": str(u.subject), "reason": u.reason} for u in report.unknown
         ],
+        "evidence": dict(sorted(report.evidence.items())),
         "clear": [{"rule": rule, "subject": str(subject)} for rule, subject in report.clear],
         "matrix": [pictures.matrix_json(each) for each in report.matrices],
         "resolv_conf": {

@@ -11,7 +11,8 @@
     )
     def check(seen: Observed, subject: Subject) -> Iterator[Found]: ...
 
-The logic yields `Found`s, returns without one when the subject is clear, and lets `Missing` rise when it cannot tell.
+The logic yields `Found`s, returns without one when the subject is clear, and lets `Missing` rise
+when it cannot tell.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from kubectl_dnsdebug.observe import Observed
 class Found:
     """What a rule saw. `args` fill the rule's message, remedy and verify line.
 
-    `settles` says what would make a likely finding certain. `severity` departs from the rule's own, which is the worst.
+    `settles` says what would make a likely finding certain. `severity` departs from the rule's own,
+    which is the worst.
     """
 
     evidence: Iterable[str]
@@ -42,7 +44,10 @@ Check = Callable[[Observed, Subject], Iterator[Found]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One cause. `explains` names rules whose findings this one accounts for, when its subject covers theirs."""
+    """One cause.
+
+    `explains` names rules whose findings this one accounts for, when its subject covers theirs.
+    """
 
     slug: str
     scope: Scope

@@ -20,7 +20,7 @@ RUNNER_LIMIT = 15  # seconds the probes may take; a dead server costs two
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """One place to be: `host` is the pod that will run `container` there, `target` the pod it is made for."""
+    """One place to be: the pod `host` will run `container` there, on behalf of the pod `target`."""
 
     role: Role
     target: Pod
@@ -141,7 +141,7 @@ def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[
 
 
 def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, ...]:
-    """A second look, from the node of a ready DNS pod that was silent: is it the pod, or the way to it?"""
+    """A second look, from the node of a ready but silent DNS pod: is it the pod, or the way?"""
     found: dict[str, Spot] = {}
     nodes = {e.ip: e.node for e in endpoints_of(seen) if e.ready and e.node}
     known = {(v.role, v.node) for v in seen.evidence.vantages}
@@ -226,7 +226,7 @@ def _steady_container(pod: Pod) -> str:
 
 
 def _policy_labels(pod: Pod, policies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Those labels of the pod that some NetworkPolicy selects pods by; others stay away, they mean membership."""
+    """Those labels of the pod that some NetworkPolicy selects by; others would mean membership."""
     keys: set[str] = set()
     for policy in policies:
         selector = at(policy, "spec", "podSelector", default={})

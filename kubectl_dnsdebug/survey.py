@@ -1,6 +1,7 @@
-"""What the API knows, as facts: once before anything is made (`survey`), once more when the probes have run (`aftermath`).
+"""What the API knows, as facts.
 
-The second reading comes late on purpose: logs and events then tell of our own questions too.
+Read once before anything is made (`survey`), once more when the probes have run (`aftermath`). The
+second reading comes late on purpose: logs and events then tell of our own questions too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LOG_BYTES = 256_000
 
 
 def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
-    """Everything that decides what to probe: targets, their nodes, DNS Services, endpoints, pods and config."""
+    """What decides what to probe: targets, nodes, DNS Services, their pods and configuration."""
     pods = tuple(targets)
     namespaces = sorted({pod.namespace for pod in pods})
     nodes = sorted({pod.node for pod in pods if pod.node})
@@ -65,7 +66,7 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
 def aftermath(
     session: Session, facts: tuple[Fact, ...], targets: Iterable[Pod], *, ill: bool
 ) -> tuple[Fact, ...]:
-    """Logs and events: what explains, but does not decide what to probe. More of them where something is `ill`."""
+    """Logs and events: what explains, but does not decide what to probe. More where `ill`."""
     pods = tuple(targets)
     dns_pods = _dns_pods_in(facts)
     namespaces = {pod.namespace for pod in pods}

@@ -1,7 +1,8 @@
 """What several rules look at first: whether names fail at all, and where on the way they get lost.
 
-Rules are silent where the symptom is absent, whatever else could not be read: that is what lets a healthy pod be
-called healthy with few permissions. Each function raises Missing where even the symptom could not be seen.
+Rules are silent where the symptom is absent, whatever else could not be read: that is what lets a
+healthy pod be called healthy with few permissions. Each function raises Missing where even the
+symptom could not be seen.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ def nameservers_reach(
 
 
 def cluster_names_work(seen: Observed, vantage: Vantage) -> bool:
-    """Whether every question for a cluster name that the DNS Service must know was answered with it."""
+    """Whether the DNS Service answered every question for a cluster name that it must know."""
     reaches = (*service_reach(seen, vantage), *service_reach(seen, vantage, Transport.TCP))
     return all(a.status is Status.NOERROR and a.records for r in reaches for a in r.answers)
 
 
 def dns_serves(seen: Observed) -> bool:
-    """Whether some place of this evidence got cluster names from the DNS Service without one failure.
+    """Whether some place got cluster names from the DNS Service without one failure.
 
     Then the server side is sound, and what fails is the way from elsewhere or the client.
     """
@@ -77,7 +78,7 @@ class Replicas:
 
 
 def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP) -> Replicas:
-    """Each ready DNS pod that was asked directly. Raises Missing when the endpoints could not be read."""
+    """Each ready DNS pod that was asked directly. Raises Missing when endpoints are unread."""
     local: list[tuple[Endpoint, Reach]] = []
     remote: list[tuple[Endpoint, Reach]] = []
     for endpoint in seen.dns_endpoints:
@@ -94,9 +95,9 @@ def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.
 def node_reach(
     seen: Observed, node: Subject, server: str, transport: Transport = Transport.UDP
 ) -> Reach:
-    """All questions that plain pods of a node sent to a server: the larger sample shows smaller losses.
+    """All questions of plain pods of a node to a server: a larger sample shows smaller losses.
 
-    Plain pods bear no labels of the target, so that a policy that selects the target does not count here.
+    Plain pods bear no labels of the target, so that policies for the target do not count here.
     """
     found = tuple(
         answer
@@ -110,7 +111,7 @@ def node_reach(
 
 
 def other_service_works(seen: Observed, vantage: Vantage) -> bool:
-    """Whether another ClusterIP takes connections. Asked only where the DNS Service is dead; else Missing.
+    """Whether another ClusterIP takes connections. Missing but where the DNS Service is dead.
 
     The probe speaks DNS to the API server: a connection that is closed or reset got there.
     """

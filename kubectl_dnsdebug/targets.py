@@ -79,7 +79,8 @@ def _elsewhere(namespace: str) -> str:
 def _must(reply: Reply, need: str) -> None:
     if reply.status == 403:
         raise TargetError(
-            f"not allowed to {need}: {reply.message}. `kubectl dnsdebug rbac` prints the role needed"
+            f"not allowed to {need}: {reply.message}. "
+            "`kubectl dnsdebug rbac` prints the role needed"
         )
     if not reply.ok:
         raise TargetError(f"could not {need}: {reply.message}")
@@ -126,7 +127,7 @@ def _selector(wanted: dict[str, Any]) -> str:
 
 
 def _pick(session: Session, namespace: str, selector: str, word: str) -> Target:
-    """The pod to stand for many: one that runs, and among those one that is not ready, for it tells more."""
+    """The pod to stand for many: one that runs, of those one that is not ready: it tells more."""
     reply = session.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector, limit="500")
     if reply.status == 400:
         raise TargetError(f"{word}: {reply.message}")

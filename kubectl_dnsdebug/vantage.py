@@ -1,6 +1,7 @@
 """Put probing containers in place, wait for them, and read what they printed.
 
-One thread per watch, one per log. A container that will not start ends its wait as soon as the API shows why.
+One thread per watch, one per log. A container that will not start ends its wait as soon as the API
+shows why.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ Progress = Callable[[str], None]
 
 
 class Ledger:
-    """What this run has made or is about to make. Written before the request goes out, so that nothing is forgotten."""
+    """What this run has made or is about to make.
+
+    Written before the request goes out, so that nothing is forgotten.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -95,8 +99,8 @@ class _Wait:
             self.done.set()
 
 
-class Refused(Exception):  # noqa: N818 - an answer of the cluster, not a failure of the tool
-    """The object may not be made, or the API would not have it; the text says why."""
+class Refused(Exception):
+    """The object may not be made, or the API would not have it: an answer, no failure of ours."""
 
 
 def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> None:
@@ -119,7 +123,7 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
 
 
 def _refusal(spot: Spot, reply: Reply) -> str:
-    """Why, in words. A 404 that names nothing means that the subresource is missing, not the pod."""
+    """Why, in words. A 404 that names nothing means a missing subresource, not a missing pod."""
     if spot.role is Role.TARGET and reply.status == 404:
         if not at(reply.body, "details", "name"):
             return "this API server has no ephemeral containers"
@@ -211,10 +215,9 @@ def _watch(
                 for kind, pod in events:
                     if kind == "ERROR":
                         if pod.get("code") in (401, 403):
+                            why = f"not allowed to watch pods in {namespace}: {pod.get('message')}"
                             for wait in group.values():
-                                wait.fail(
-                                    f"not allowed to watch pods in {namespace}: {pod.get('message', '')}"
-                                )
+                                wait.fail(why)
                         break
                     found = group.get(at(pod, "metadata", "name", default=""))
                     if found is not None:
@@ -303,7 +306,7 @@ def _read(session: Session, wait: _Wait, follow: bool, deadline: float) -> None:
 def _with_the_missing(
     spot: Spot, found: tuple[Transcript, ...], whole: bool
 ) -> tuple[Transcript, ...]:
-    """Add a transcript for each planned probe of which nothing came back, so that a gap is seen as one."""
+    """Add a transcript for each planned probe of which nothing came back: a gap is seen as one."""
     came = {t.probe for t in found}
     lost = [
         Transcript(

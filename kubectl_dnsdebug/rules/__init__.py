@@ -1,4 +1,4 @@
-"""The causes the tool knows, in the order of the path: what lies deeper stands first. One file a rule.
+"""The causes the tool knows, in the order of the path, deeper ones first. One file a rule.
 
 Listed by name, never found by scanning: a frozen program has no folder to scan.
 """

@@ -1,4 +1,4 @@
-"""Replies of a DNS pod on the client's own node skip the NAT that would give them the Service's address back."""
+"""Replies of a DNS pod on the client's node skip the NAT that gives the Service's address back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not direct.local or not direct.all_fine:
             continue
         if direct.remote and reach.dead:
-            continue  # replies from elsewhere pass the NAT: with replicas there, the loss is partial
+            continue  # replies from elsewhere pass the NAT: then the loss is partial
         if not direct.remote and not symptoms.other_service_works(seen, control):
             continue  # no ClusterIP works at all: kube-proxy
         yield Found(
