@@ -21,10 +21,12 @@ from kubectl_dnsdebug.pictures.matrix import (
 from kubectl_dnsdebug.pictures.path import Hop, HopState, hop_json, paths
 from kubectl_dnsdebug.pictures.proofs import describe, proofs
 from kubectl_dnsdebug.pictures.target import libc, target, targets
+from kubectl_dnsdebug.resolvconf import Difference
 
 __all__ = [
     "Cell",
     "Comparison",
+    "Difference",
     "Form",
     "Hop",
     "HopState",
