@@ -1,4 +1,4 @@
-"""The causes as a person reads them: `explain` on the terminal and docs/rules.md, from the rules."""
+"""The causes as a person reads them: `explain` and docs/rules.md, both from the rules."""
 
 from __future__ import annotations
 
