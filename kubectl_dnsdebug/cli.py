@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug.flags import TargetOrCommand, connection_flags, report_flags
 from kubectl_dnsdebug.model import DnsdebugError, Severity
+from kubectl_dnsdebug.signals import Interrupted, signals_raise
 
 if TYPE_CHECKING:
     from kubectl_dnsdebug.cluster import Session
@@ -26,102 +26,7 @@ if TYPE_CHECKING:
 
 # Kubernetes' own DNS debugging page uses this image: Alpine with dig, nslookup and a shell.
 DEFAULT_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
-FORMATS = ("table", "json", "yaml", "short")
 _NAME = re.compile(r"[A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
-
-
-class Interrupted(BaseException):
-    """A signal asked us to stop; raised in the main thread: all unwinds and is cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = 128 + number
-
-
-def _connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """kubectl's flags, in kubectl's words."""
-    flags = [
-        click.option("-n", "--namespace", default="", help="Namespace; the context's by default."),
-        click.option("--context", default="", help="Context of the kubeconfig to use."),
-        click.option("--kubeconfig", default="", help="Path of the kubeconfig file."),
-        click.option("--cluster", default="", hidden=True),
-        click.option("--user", default="", hidden=True),
-        click.option("--as", "as_user", default="", help="User to impersonate."),
-        click.option("--as-group", multiple=True, help="Group to impersonate; repeatable."),
-        click.option("--as-uid", default="", hidden=True),
-        click.option("--token", default="", hidden=True),
-        click.option("-s", "--server", default="", hidden=True),
-        click.option("--certificate-authority", default="", hidden=True),
-        click.option("--client-certificate", default="", hidden=True),
-        click.option("--client-key", default="", hidden=True),
-        click.option("--tls-server-name", default="", hidden=True),
-        click.option("--insecure-skip-tls-verify", is_flag=True, hidden=True),
-        click.option(
-            "--request-timeout", default="0", help="Time for one API request, such as 5s."
-        ),
-    ]
-    for flag in reversed(flags):
-        command = flag(command)
-    return command
-
-
-def _report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    flags = [
-        click.option("-o", "--output", type=click.Choice(FORMATS), default="table", help="Format."),
-        click.option(
-            "--fail-on",
-            type=click.Choice([each.value for each in Severity]),
-            default=Severity.ERROR.value,
-            help="Exit 4 from this severity on.",
-        ),
-        click.option(
-            "--ignore", multiple=True, metavar="SLUG", help="Rule to leave out; repeatable."
-        ),
-        click.option(
-            "--color",
-            type=click.Choice(["auto", "always", "never"]),
-            default="auto",
-            help="Colour.",
-        ),
-    ]
-    for flag in reversed(flags):
-        command = flag(command)
-    return command
-
-
-class _Group(click.Group):
-    """The first word that is no flag names the command; any other word is a target to diagnose."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        args = list(args)
-        if not args:
-            args = ["--help"]
-        if not {"--help", "--version", "-h"} & set(args[:1]):
-            place = _first_word(args, self.commands["diagnose"])
-            if place is not None and args[place] in self.commands:
-                args.insert(0, args.pop(place))
-            else:
-                args.insert(0, "diagnose")
-        return super().parse_args(ctx, args)
-
-
-def _first_word(args: Sequence[str], command: click.Command) -> int | None:
-    """Where the first argument stands that is neither a flag nor a flag's value."""
-    valued = {
-        name
-        for param in command.params
-        if isinstance(param, click.Option) and not param.is_flag
-        for name in param.opts
-    }
-    skip = False
-    for place, arg in enumerate(args):
-        if skip:
-            skip = False
-        elif arg.startswith("-") and arg != "-":
-            skip = arg in valued
-        else:
-            return place
-    return None
 
 
 EXAMPLES = """\b
@@ -142,7 +47,7 @@ Flags come after the plugin's name: kubectl dnsdebug -n shop pod/web.
 
 
 @click.group(
-    cls=_Group,
+    cls=TargetOrCommand,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXAMPLES,
 )
@@ -173,8 +78,8 @@ def root() -> None:
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds for the whole run.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Keep the evidence in a file.")
-@_report_flags
-@_connection_flags
+@report_flags
+@connection_flags
 def diagnose(**given: Any) -> None:
     """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
     from kubectl_dnsdebug import collect, targets
@@ -220,7 +125,7 @@ def _watched_run(
     from kubectl_dnsdebug.vantage import Ledger
 
     ledger = Ledger()
-    with _signals_raise(), progress() as say:
+    with signals_raise(), progress() as say:
         got = collect.run(
             session, found, request, _made_by(), ledger, say, tuple(given["pull_secrets"])
         )
@@ -228,27 +133,6 @@ def _watched_run(
     if given["save"]:
         _save(Path(given["save"]), text)
     return evidence.load(text)
-
-
-class _signals_raise:
-    """Within it SIGINT, SIGTERM and SIGHUP raise Interrupted, once: cleaning up ignores them."""
-
-    def __enter__(self) -> None:
-        self._before = {n: signal.signal(n, self._raise) for n in _stop_signals()}
-
-    def _raise(self, number: int, frame: FrameType | None) -> NoReturn:
-        for each in _stop_signals():
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-def _stop_signals() -> list[signal.Signals]:
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 def _session(given: dict[str, Any]) -> Session:
@@ -350,7 +234,7 @@ def _print(text: str) -> None:
 
 @root.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@_report_flags
+@report_flags
 def replay(file: str, **given: Any) -> None:
     """Print the report of saved evidence again, without a cluster."""
     from kubectl_dnsdebug import evidence
@@ -364,7 +248,7 @@ def replay(file: str, **given: Any) -> None:
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in every namespace.")
 @click.option("--run", "run_id", default="", help="Only what the run of this id made.")
 @click.option("-y", "--yes", is_flag=True, help="Remove; without it they are only shown.")
-@_connection_flags
+@connection_flags
 def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
     """Show what a killed run left, and remove it with --yes."""
     from kubectl_dnsdebug import cleanup as cleaning

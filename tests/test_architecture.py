@@ -46,11 +46,14 @@ PURE: dict[str, set[str]] = {
     "names": {"model", "objects", "observe"},
     "probes": {"model", "objects", "observe", "names"},
     "spots": {"model", "objects", "observe", "probes", "manifests"},
-    "symptoms": {"model", "objects", "observe"},
+    "pictures": {"model", "objects", "names", "observe", "resolvconf"},
+    "symptoms": {"model", "objects", "observe", "resolvconf", "search", "pictures"},
     "rule": {"model", "observe"},
     "rules": {
         "rule",
         "symptoms",
+        "pictures",
+        "names",
         "model",
         "observe",
         "objects",
@@ -59,9 +62,10 @@ PURE: dict[str, set[str]] = {
         "corefile",
         "netpol",
     },
+    "catalogue": {"rule"},
     "diagnose": {"model", "observe", "rule"},
-    "pictures": {"model", "objects", "names", "observe", "resolvconf"},
     "report": {"model", "objects", "observe", "pictures", "rule", "diagnose"},
+    "flags": {"model", "click"},
     "render": {"model", "resolvconf", "pictures", "report", "tabulate", "rich", "click", "yaml"},
 }
 
@@ -97,7 +101,7 @@ LIVE: dict[str, set[str]] = {
         "facts",
         "cluster",
     },
-    "vantage": {"model", "hygiene", "objects", "cluster", "manifests", "spots", "frames"},
+    "vantage": {"model", "hygiene", "objects", "cluster", "manifests", "probes", "spots", "frames"},
     "cleanup": {"model", "objects", "cluster", "manifests", "vantage"},
     "collect": {
         "model",
@@ -112,6 +116,7 @@ LIVE: dict[str, set[str]] = {
         "vantage",
         "cleanup",
     },
+    "signals": set(),
     "progress": {"rich"},
 }
 
@@ -119,7 +124,7 @@ LAYERS = PURE | LIVE
 
 # The command line joins everything, but loads these only in the command that needs them:
 # `explain` and `replay` neither wait for the Kubernetes client nor depend on it.
-ON_DEMAND = {"kubernetes", *LIVE}
+ON_DEMAND = {"kubernetes", *LIVE} - {"signals"}
 
 NOT_PURE = {
     "asyncio",
