@@ -71,8 +71,9 @@ class Matrix:
 
 
 TOOLS = ("dig", "nslookup", "getent")
-# Most candidates of a search list are meant not to exist; a fixed port repeats `reach`.
-_ELSEWHERE = ("walk.", "fixed")
+# Most candidates of a search list are meant not to exist; a fixed port repeats `reach`; the other
+# Service speaks no DNS.
+_ELSEWHERE = ("walk.", "fixed", "other.")
 
 
 def matrices(seen: Observed) -> tuple[Matrix, ...]:
