@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from kubectl_dnsdebug.model import Transport
+from kubectl_dnsdebug.model import Json, Transport
 from kubectl_dnsdebug.objects import Service
 
 LABELS = {
@@ -28,8 +28,16 @@ MOST = 4  # Services that are looked into: kubespray has two, NodeLocal adds one
 
 def by_repute(service: Service) -> bool:
     """Whether labels or name say that this is the cluster's DNS."""
-    labelled = any(service.labels.get(key) in values for key, values in LABELS.items())
-    return (service.namespace, service.name) in NAMES or labelled
+    return is_dns(
+        {"namespace": service.namespace, "name": service.name, "labels": service.labels}
+    )
+
+
+def is_dns(metadata: Json) -> bool:
+    """Whether an object's labels or name say that it is of the cluster's DNS."""
+    labels = metadata.get("labels") or {}
+    labelled = any(labels.get(key) in values for key, values in LABELS.items())
+    return (metadata.get("namespace"), metadata.get("name")) in NAMES or labelled
 
 
 def takes_dns(service: Service) -> bool:

@@ -17,7 +17,7 @@ from kubectl_dnsdebug.model import Fact, Json, State
 from kubectl_dnsdebug.objects import Pod, Service, at, items, read_pod, read_service
 
 Job = Callable[[], Fact | Iterable[Fact]]
-MOST_LOGS = 3  # that are read, of the DNS pods that look worst
+MOST_LOGS = 4  # that are read, of the DNS pods that look worst
 LOG_TAIL = 200  # lines of a DNS pod's log
 LOG_BYTES = 256_000
 
@@ -83,7 +83,7 @@ def aftermath(
     logs = [
         partial(_log, session, pod, previous=previous)
         for pod in sorted(dns_pods, key=lambda p: (p.ready, -p.restarts, p.name))
-        for previous in ((True, False) if pod.restarts and pod.ready else (False,))
+        for previous in ((True, False) if pod.restarts else (False,))
     ]
     return tuple(together(jobs + list(logs[:MOST_LOGS])))
 
