@@ -15,31 +15,16 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from kubectl_dnsdebug import names as naming
-from kubectl_dnsdebug.model import Missing, Role, Transport
-from kubectl_dnsdebug.names import Names
-from kubectl_dnsdebug.objects import DNS_PORT, Pod, at
-from kubectl_dnsdebug.observe import TARGETS, Observed
+from kubectl_dnsdebug.model import Role, Transport
+from kubectl_dnsdebug.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, set_up
 
-UDP, TCP = Transport
-MOST_REPLICAS = 6  # DNS pods asked one by one; a larger deployment is sampled
-MOST_UPSTREAMS = 4
-MOST_STUBS = 3  # zones with upstreams of their own
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
 GATE = "gate"
 ELSE = "else"
 _WORD = re.compile(r"[!-~]+")
-# Where no Corefile tells the domain: the one in the pod's own search list, filled in by the runner.
-DOMAIN_HOLE = "{domain}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Where to send DNS questions: an address, or the runner's `{ns}`, and a port."""
-
-    ip: str
-    port: int = DNS_PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,141 +65,14 @@ class Plan:
         return sum(probe.cost * probe.times for probe in self.probes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stage:
-    """What the builders work from."""
-
-    role: Role
-    pod: Pod
-    names: Names
-    domain: str
-    services: tuple[Server, ...]  # each ClusterIP of the cluster's DNS
-    replicas: tuple[Server, ...]  # each DNS pod
-    upstreams: tuple[Server, ...]  # addresses that the Corefile forwards to
-    stubs: tuple[tuple[str, tuple[Server, ...]], ...]  # a zone, and where the Corefile sends it
-    own_service_ip: str
-    api_service: Server | None  # the API server's ClusterIP
-
-    @property
-    def api(self) -> str:
-        return f"kubernetes.default.svc.{self.domain}."
-
-    @property
-    def is_target(self) -> bool:
-        return self.role in TARGETS
-
-
 def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
     """What to ask at a place of that role for this target. Reads the survey only."""
-    stage = _stage(seen, role, pod)
+    stage = set_up(seen, role, pod)
     probes = tuple(probe for build in BATTERY for probe in build(stage))
     return Plan(
         known=tuple(s.ip for s in stage.services if s.port == DNS_PORT),
         probes=tuple(_once(probes)),
     )
-
-
-def _stage(seen: Observed, role: Role, pod: Pod) -> _Stage:
-    names = naming.pick(seen, pod)
-    try:
-        domain = seen.domain
-    except Missing:
-        domain = DOMAIN_HOLE
-    return _Stage(
-        role=role,
-        pod=pod,
-        names=names,
-        domain=domain,
-        services=_service_addresses(seen),
-        replicas=_replicas(seen),
-        upstreams=_upstreams(seen),
-        stubs=_stubs(seen),
-        own_service_ip=names.own.cluster_ips[0] if names.own else "",
-        api_service=_api_service(seen),
-    )
-
-
-def _service_addresses(seen: Observed) -> tuple[Server, ...]:
-    try:
-        services = seen.dns_services
-    except Missing:
-        return ()
-    ports = [(s, s.dns_ports.get(UDP) or s.dns_ports.get(TCP) or DNS_PORT) for s in services]
-    return tuple(Server(ip=ip, port=port) for service, port in ports for ip in service.cluster_ips)
-
-
-def _api_service(seen: Observed) -> Server | None:
-    try:
-        found = next((s for s in seen.services if (s.name, s.namespace) == naming.API), None)
-    except Missing:
-        return None
-    if found is None or not found.cluster_ips:
-        return None
-    ports = at(found.raw, "spec", "ports", default=())
-    return Server(ip=found.cluster_ips[0], port=int(ports[0]["port"])) if ports else None
-
-
-def _replicas(seen: Observed) -> tuple[Server, ...]:
-    """Every DNS pod with an address: an unready one may still answer, which tells a lot."""
-    found: dict[str, int] = {}
-    try:
-        for endpoint in seen.dns_endpoints:
-            found[endpoint.ip] = endpoint.ports.get(UDP) or endpoint.ports.get(TCP) or DNS_PORT
-    except Missing:
-        pass
-    usual = next(iter(found.values()), DNS_PORT)
-    try:
-        for pod in seen.dns_pods:
-            if pod.phase == "Running" and not pod.terminating:
-                for ip in pod.ips[:1]:
-                    found.setdefault(ip, usual)
-    except Missing:
-        pass
-    return tuple(Server(ip=ip, port=port) for ip, port in sorted(found.items()))[:MOST_REPLICAS]
-
-
-def _upstreams(seen: Observed) -> tuple[Server, ...]:
-    try:
-        forwards = seen.corefile.forwards()
-    except Missing:
-        return ()
-    found = {
-        server: None
-        for forward in forwards
-        if forward.zone == "."
-        for server in map(_address, forward.to)
-        if server
-    }
-    return tuple(found)[:MOST_UPSTREAMS]
-
-
-def _stubs(seen: Observed) -> tuple[tuple[str, tuple[Server, ...]], ...]:
-    try:
-        forwards = seen.corefile.forwards()
-    except Missing:
-        return ()
-    return tuple(
-        (forward.zone, tuple(filter(None, map(_address, forward.to)))[:MOST_UPSTREAMS])
-        for forward in forwards
-        if forward.zone != "." and not forward.zone.endswith(".arpa.")
-    )[:MOST_STUBS]
-
-
-def _address(text: str) -> Server | None:
-    """A `forward` target that is an address over plain DNS; None for a file, a name or TLS."""
-    plain = text.removeprefix("dns://")
-    host, port = plain, DNS_PORT
-    if plain.startswith("["):
-        host, _, rest = plain[1:].partition("]")
-        port = int(rest[1:]) if rest[1:].isdigit() else DNS_PORT
-    elif plain.count(":") == 1:
-        host, _, digits = plain.partition(":")
-        port = int(digits) if digits.isdigit() else DNS_PORT
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return Server(ip=host, port=port)
 
 
 def _ask(
@@ -237,14 +95,14 @@ ANY_NS = Server(ip="{ns}")
 FIRST_NS = Server(ip="{ns1}")
 
 
-def files(stage: _Stage) -> Iterator[Probe]:
+def files(stage: Stage) -> Iterator[Probe]:
     """resolv.conf; in the target also what its own root shows."""
     yield Probe(id="conf", lane="-/conf", argv=("file", "/etc/resolv.conf"), cost=0)
     if stage.role is Role.TARGET:
         yield Probe(id="app", lane="-/app", argv=("app",), cost=0)
 
 
-def reach(stage: _Stage) -> Iterator[Probe]:
+def reach(stage: Stage) -> Iterator[Probe]:
     """Can each server be talked to? In-zone names, several source ports, both transports."""
     if stage.role is Role.DEFAULT:
         often, few = 4, 1
@@ -258,20 +116,20 @@ def reach(stage: _Stage) -> Iterator[Probe]:
         yield from _gates(stage, ANY_NS, 3, 1)
 
 
-def _gates(stage: _Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
+def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
     for transport, times in ((UDP, udp), (TCP, tcp)):
         id = f"reach.{transport.value}"
         yield _ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
 
 
-def own_domain(stage: _Stage) -> Iterator[Probe]:
+def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
     if stage.role is not Role.DEFAULT:
         for server in stage.services:
             yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
 
 
-def services(stage: _Stage) -> Iterator[Probe]:
+def services(stage: Stage) -> Iterator[Probe]:
     """Names of the pod's own namespace, the other address family, the reverse: of each server."""
     if not stage.is_target:
         return
@@ -289,7 +147,7 @@ def services(stage: _Stage) -> Iterator[Probe]:
             yield _ask("ptr", server, pointer, "PTR", stream="2")
 
 
-def outside(stage: _Stage) -> Iterator[Probe]:
+def outside(stage: Stage) -> Iterator[Probe]:
     """A name outside the cluster, through every server: A, AAAA and over TCP."""
     if not stage.names.external or stage.role is Role.DEFAULT:
         return
@@ -304,7 +162,7 @@ def outside(stage: _Stage) -> Iterator[Probe]:
             yield _ask("ext", server, name, stream="3")
 
 
-def upstream(stage: _Stage) -> Iterator[Probe]:
+def upstream(stage: Stage) -> Iterator[Probe]:
     """The upstreams, past the cluster's DNS: of the Corefile, and of the host's file."""
     if stage.role is Role.CONTROL:
         return
@@ -317,7 +175,7 @@ def upstream(stage: _Stage) -> Iterator[Probe]:
             yield _ask("up6", server, name, "AAAA")
 
 
-def stub_domains(stage: _Stage) -> Iterator[Probe]:
+def stub_domains(stage: Stage) -> Iterator[Probe]:
     """Zones with upstreams of their own: of the cluster's DNS, and of those upstreams."""
     for zone, servers in stage.stubs:
         if stage.is_target:
@@ -329,7 +187,7 @@ def stub_domains(stage: _Stage) -> Iterator[Probe]:
                 yield _ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
 
 
-def other_service(stage: _Stage) -> Iterator[Probe]:
+def other_service(stage: Stage) -> Iterator[Probe]:
     """Where the DNS Service is dead: does another ClusterIP work?
 
     It speaks no DNS; a closed connection is answer enough.
@@ -355,7 +213,7 @@ def other_service(stage: _Stage) -> Iterator[Probe]:
         yield Probe(id=f"other.{api.ip}", lane=lane, argv=argv)
 
 
-def forms(stage: _Stage) -> Iterator[Probe]:
+def forms(stage: Stage) -> Iterator[Probe]:
     """Relative names, as typed: dig and nslookup walk the search list, getent asks the libc."""
     if not stage.is_target:
         return
@@ -378,7 +236,7 @@ def _typed(id: str, server: str, argv: list[str], cost: int = 4) -> Probe:
     return Probe(id=id, lane=f"{server}/{id}", argv=tuple(argv), cost=cost)
 
 
-def walk(stage: _Stage) -> Iterator[Probe]:
+def walk(stage: Stage) -> Iterator[Probe]:
     """Every candidate that the search list makes of a name with fewer dots than ndots."""
     if not stage.is_target:
         return
@@ -393,7 +251,7 @@ def walk(stage: _Stage) -> Iterator[Probe]:
             )
 
 
-def users(stage: _Stage) -> Iterator[Probe]:
+def users(stage: Stage) -> Iterator[Probe]:
     """The user's own names, absolute, of every server."""
     if stage.role is Role.DEFAULT:
         return
@@ -405,7 +263,7 @@ def users(stage: _Stage) -> Iterator[Probe]:
                 yield _ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
 
 
-def fixed_port(stage: _Stage) -> Iterator[Probe]:
+def fixed_port(stage: Stage) -> Iterator[Probe]:
     """The same question twice from one source port: what a client with a long-lived socket does."""
     if not stage.is_target:
         return
@@ -417,7 +275,7 @@ def fixed_port(stage: _Stage) -> Iterator[Probe]:
         yield _ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
 
 
-BATTERY: tuple[Callable[[_Stage], Iterator[Probe]], ...] = (
+BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
     files,
     reach,
     own_domain,

@@ -50,6 +50,7 @@ PURE: dict[str, set[str]] = {
     "pictures": {"model", "objects", "names", "observe", "resolvconf"},
     "symptoms": {"model", "objects", "observe", "resolvconf", "search", "pictures"},
     "dns_servers": {"model", "objects", "observe", "discovery"},
+    "dns_servers": {"model", "discovery", "objects", "observe"},
     "rule": {"model", "observe"},
     "rules": {
         "rule",
