@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubectl_dnsdebug.model import Missing, Role, Status, Subject, Transport, Vantage
+from kubectl_dnsdebug import pictures
+from kubectl_dnsdebug.model import Answer, Missing, Role, Status, Subject, Transport, Vantage
 from kubectl_dnsdebug.objects import Endpoint
 from kubectl_dnsdebug.observe import Observed, Reach
+from kubectl_dnsdebug.resolvconf import Policy, ResolvConf, effective_policy
+from kubectl_dnsdebug.search import Libc
 
 # Failures that come at once, from a host that says no: never a packet lost on the way.
 INSTANT = (Status.CONNECTION_REFUSED, Status.UNREACHABLE)
@@ -21,10 +24,18 @@ def service_reach(
     seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP
 ) -> tuple[Reach, ...]:
     """How each ClusterIP of the cluster's DNS did there. Raises Missing when none was asked."""
-    found = [seen.reach(vantage, ip, transport) for ip in seen.cluster_ips]
+    found = [seen.reach(vantage, ip, transport) for ip in _service_addresses(seen)]
     if not found:
         raise Missing("the cluster's DNS Service was not found")
     return tuple(found)
+
+
+def _service_addresses(seen: Observed) -> tuple[str, ...]:
+    """The ClusterIPs; where Services may not be read, what a plain ClusterFirst pod was given."""
+    if seen.cluster_ips:
+        return seen.cluster_ips
+    confs = [seen.conf_or_none(v) for v in seen.evidence.vantages if v.role is Role.CONTROL]
+    return tuple(dict.fromkeys(ip for conf in confs if conf for ip in conf.nameservers))
 
 
 def nameservers_reach(
@@ -129,3 +140,99 @@ def ids(*reaches: Reach, most: int = 3) -> tuple[str, ...]:
 def targets_on(seen: Observed, node: Subject) -> tuple[Subject, ...]:
     """The target pods that run on a node."""
     return tuple(pod.subject for pod in seen.targets if pod.node == node.name)
+
+
+def place(seen: Observed, node: Subject) -> Vantage:
+    """Where to look at the path from: a plain pod of the node, failing that a target there. Raises Missing."""
+    try:
+        return seen.control(node)
+    except Missing:
+        for target in targets_on(seen, node):
+            try:
+                return seen.own(target)
+            except Missing:
+                continue
+        raise
+
+
+def lossy(reach: Reach) -> bool:
+    """Whether questions get lost on the way: more than the one that a busy machine may lose."""
+    return reach.silent > 1
+
+
+def is_only_witness(seen: Observed, node: Subject) -> bool:
+    """Whether probes ran on a node only to tell a silent DNS pod from a broken way to it."""
+    return bool(seen.targets) and not targets_on(seen, node)
+
+
+# Names and files
+
+
+def gives_address(answer: Answer) -> bool:
+    """Whether it is an address, or for another type a record of it: not just an alias."""
+    return answer.status is Status.NOERROR and any(
+        record.type in answer.type.split("+") for record in answer.records
+    )
+
+
+def short_names(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
+    """How names as people type them did through the search list there. Raises Missing."""
+    found = seen.ask(vantage, probe="form.")
+    if not found:
+        raise Missing(f"no short name was asked at {vantage.id}")
+    return found
+
+
+def short_names_work(seen: Observed, vantage: Vantage) -> bool:
+    """Whether any of them led to a Service: then the file leads to the cluster's DNS."""
+    return any(map(gives_address, short_names(seen, vantage)))
+
+
+def cluster_first(seen: Observed, node: Subject) -> Vantage:
+    """Where a pod has the file that kubelet gives under ClusterFirst: a fresh pod of the node,
+    failing that a target there of this policy. Raises Missing."""
+    try:
+        return seen.control(node)
+    except Missing as gap:
+        for pod in seen.targets:
+            policy = effective_policy(pod.dns_policy, pod.host_network)
+            if pod.node == node.name and policy is Policy.CLUSTER and pod.dns_config is None:
+                return seen.own(pod.subject)
+        raise Missing(str(gap)) from None
+
+
+def cluster_domain(conf: ResolvConf) -> str:
+    """The cluster domain in a search list, empty without one."""
+    found = (s.removeprefix("svc.") for s in conf.search if s.startswith("svc."))
+    return next(found, "")
+
+
+def inherited(conf: ResolvConf) -> tuple[str, ...]:
+    """Suffixes of a search list that are none of the cluster's own."""
+    own = cluster_domain(conf)
+    return tuple(s for s in conf.search if not own or not f".{s}".endswith(f".{own}"))
+
+
+def outside(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
+    """How a name outside the cluster did through the DNS Service. Raises Missing when none was."""
+    servers = seen.cluster_ips
+    found = tuple(a for a in seen.ask(vantage, server=servers, probe="ext.") if a.type == "A")
+    if not found:
+        raise Missing(f"no name outside the cluster was asked at {vantage.id}")
+    return found
+
+
+def says_something(answer: Answer) -> bool:
+    """Whether the name's owner spoke, if only to say that there is no such name."""
+    return answer.status in (Status.NOERROR, Status.NXDOMAIN)
+
+
+def libc(seen: Observed, subject: Subject) -> Libc | None:
+    """The C library of the target's image; None when it could not be seen."""
+    word = pictures.libc(seen, subject).partition(" ")[0]
+    return {"musl": Libc.MUSL, "glibc": Libc.GLIBC}.get(word)
+
+
+def is_dns_pod(seen: Observed, subject: Subject) -> bool:
+    """Whether a pod is one of the cluster's DNS servers. Raises Missing."""
+    return any(pod.subject == subject for pod in seen.dns_pods)

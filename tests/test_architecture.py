@@ -32,7 +32,7 @@ PURE: dict[str, set[str]] = {
     "netpol": {"model"},
     "manifests": {"model", "objects"},
     "frames": {"model"},
-    "evidence": {"model"},
+    "evidence": {"model", "hygiene"},
     "observe": {
         "model",
         "objects",
