@@ -33,8 +33,10 @@ PURE: dict[str, set[str]] = {
     "manifests": {"model", "objects"},
     "frames": {"model"},
     "evidence": {"model", "hygiene"},
+    "reach": {"model"},
     "observe": {
         "model",
+        "reach",
         "objects",
         "discovery",
         "dig",
@@ -49,7 +51,6 @@ PURE: dict[str, set[str]] = {
     "spots": {"model", "objects", "observe", "probes", "manifests"},
     "pictures": {"model", "objects", "names", "observe", "resolvconf"},
     "symptoms": {"model", "objects", "observe", "resolvconf", "search", "pictures"},
-    "dns_servers": {"model", "objects", "observe", "discovery"},
     "dns_servers": {"model", "discovery", "objects", "observe"},
     "rule": {"model", "observe"},
     "rules": {

@@ -1,0 +1,60 @@
+"""How well one server could be reached from one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubectl_dnsdebug.model import Answer, Status, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How often one server was asked from one place, and what came back."""
+
+    server: str
+    transport: Transport
+    answers: tuple[Answer, ...]
+
+    @property
+    def asked(self) -> int:
+        return len(self.answers)
+
+    @property
+    def answered(self) -> int:
+        return sum(a.status.is_answer for a in self.answers)
+
+    @property
+    def silent(self) -> int:
+        return sum(a.status.is_silence for a in self.answers)
+
+    @property
+    def dead(self) -> bool:
+        """Asked, and never an answer."""
+        return self.silent > 0 and self.answered == 0
+
+    @property
+    def flaky(self) -> bool:
+        """Some questions answered, some not."""
+        return self.silent > 0 and self.answered > 0
+
+    @property
+    def fine(self) -> bool:
+        return self.answered > 0 and self.silent == 0
+
+    def count(self, *statuses: Status) -> int:
+        return sum(a.status in statuses for a in self.answers)
+
+    def saw(self, *statuses: Status) -> bool:
+        return self.count(*statuses) > 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The failures first: they prove more."""
+        return tuple(a.id for a in sorted(self.answers, key=lambda a: a.status.is_answer))
+
+    @property
+    def summary(self) -> str:
+        """Such as `3 of 8 answered (5 timeout)`."""
+        bad = [a.status.value for a in self.answers if a.status.is_silence]
+        kinds = ", ".join(f"{bad.count(kind)} {kind}" for kind in sorted(set(bad)))
+        return f"{self.answered} of {self.asked} answered" + (f" ({kinds})" if kinds else "")
