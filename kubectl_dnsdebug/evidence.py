@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from kubectl_dnsdebug.hygiene import clean_json
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Subject
 
 FORMAT = "dnsdebug.evidence/v1"
@@ -27,9 +28,9 @@ def dump(evidence: Evidence) -> str:
 
 
 def load(text: str) -> Evidence:
-    """Read a file's text back. Raises EvidenceError."""
+    """Read a file's text back; it may come from anybody. Raises EvidenceError."""
     try:
-        data = json.loads(text)
+        data = clean_json(json.loads(text))
     except ValueError as wrong:
         raise EvidenceError(f"not an evidence file: {wrong}") from None
     found = data.get("format") if isinstance(data, dict) else None

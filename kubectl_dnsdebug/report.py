@@ -104,7 +104,7 @@ def build(
             ),
             *unknown,
         )
-    outcome, code = _conclusion(grave, unknown, fail_on)
+    outcome, code = _conclusion(causes, unknown, fail_on)
     return Report(
         outcome=outcome,
         exit_code=code,
@@ -160,11 +160,13 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "outcome": report.outcome.value,
+        "exit_code": report.exit_code,
         "target": dict(report.target),
         "causes": [_cause_json(each) for each in report.causes],
         "advice": [_cause_json(each) for each in report.advice],
         "unknown": [
-            {"rule": u.rule, "subject": str(u.subject), "reason": u.reason} for u in report.unknown
+            {"rule": u.rule, "subject": str(u.subject), "reason": u.reason, "matters": u.matters}
+            for u in report.unknown
         ],
         "evidence": dict(sorted(report.evidence.items())),
         "clear": [{"rule": rule, "subject": str(subject)} for rule, subject in report.clear],

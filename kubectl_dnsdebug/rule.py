@@ -17,6 +17,7 @@ when it cannot tell.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -66,10 +67,15 @@ class Rule:
             confidence=found.confidence,
             message=self.message.format_map(found.args),
             remedy=self.remedy.format_map(found.args),
-            verify=self.verify.format_map(found.args),
+            verify=self.verify.format_map(_quoted(found.args)),
             evidence=tuple(dict.fromkeys(found.evidence)),
             settles=found.settles,
         )
+
+
+def _quoted(args: Mapping[str, object]) -> dict[str, str]:
+    """Arguments for a line that people paste into a shell: what the cluster says must stay one word."""
+    return {key: shlex.quote(str(value)) for key, value in args.items()}
 
 
 def rule(
