@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubectl_dnsdebug import pictures
+from kubectl_dnsdebug import image
 from kubectl_dnsdebug.model import Answer, Missing, Role, Status, Subject, Transport, Vantage
 from kubectl_dnsdebug.objects import Endpoint
 from kubectl_dnsdebug.observe import Observed, Reach
@@ -229,7 +229,7 @@ def says_something(answer: Answer) -> bool:
 
 def libc(seen: Observed, subject: Subject) -> Libc | None:
     """The C library of the target's image; None when it could not be seen."""
-    word = pictures.libc(seen, subject).partition(" ")[0]
+    word = image.libc(seen, subject).partition(" ")[0]
     return {"musl": Libc.MUSL, "glibc": Libc.GLIBC}.get(word)
 
 

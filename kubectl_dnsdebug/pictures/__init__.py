@@ -20,7 +20,7 @@ from kubectl_dnsdebug.pictures.matrix import (
 )
 from kubectl_dnsdebug.pictures.path import Hop, HopState, hop_json, paths
 from kubectl_dnsdebug.pictures.proofs import describe, proofs
-from kubectl_dnsdebug.pictures.target import libc, target, targets
+from kubectl_dnsdebug.pictures.target import target, targets
 from kubectl_dnsdebug.resolvconf import Difference
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "expected",
     "failures",
     "hop_json",
-    "libc",
     "matrices",
     "matrix_json",
     "paths",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from kubectl_dnsdebug.image import libc
 from kubectl_dnsdebug.model import Missing, Role, Status, Transport, Vantage
 from kubectl_dnsdebug.objects import Pod
 from kubectl_dnsdebug.observe import TARGETS, Observed, Reach
-from kubectl_dnsdebug.pictures.target import libc, targets
+from kubectl_dnsdebug.pictures.target import targets
 
 
 class HopState(StrEnum):
