@@ -73,7 +73,6 @@ def main() -> int:
 def environment(cluster: Cluster) -> None:
     for name, value in cluster.environment.items():
         print(f"export {name}={shlex.quote(value)}")
-    print(f'export PATH="$PATH":{shlex.quote(str(cluster.kube))}')
 
 
 def status(cluster: Cluster) -> None:

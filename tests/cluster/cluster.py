@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -93,10 +94,11 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a user's shell needs for kubectl and the tool to meet this cluster."""
+        """What kubectl and the tool need to meet this cluster; PATH ends in our kubectl."""
         return {
             "KUBECONFIG": str(self.layout.kubeconfig),
             "KUBECTL_DNSDEBUG_IMAGE": images.DNSUTILS,
+            "PATH": f"{os.environ.get('PATH', os.defpath)}:{self.kube}",
         }
 
     @property

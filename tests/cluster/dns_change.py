@@ -87,12 +87,18 @@ def corefile(cluster: Cluster, text: str, *, ready: bool = True) -> Iterator[Non
     """Another Corefile, and pods that have read it. `ready`: whether they come up with it."""
     setup = cluster.setup
     try:
-        cluster.kubectl.apply(dns_setup.config_map(replace(setup, corefile_text=text)))
+        cluster.kubectl.replace(dns_setup.config_map(replace(setup, corefile_text=text)))
         restart_dns(cluster, ready=ready)
         yield
     finally:
-        cluster.kubectl.apply(dns_setup.config_map(setup))
+        cluster.kubectl.replace(dns_setup.config_map(setup))
         restart_dns(cluster)
+
+
+def with_lines(text: str, *lines: str) -> str:
+    """The Corefile with these lines at the head of its first server block."""
+    head, brace, rest = text.partition("{\n")
+    return head + brace + "".join(f"    {line}\n" for line in lines) + rest
 
 
 @contextmanager

@@ -37,7 +37,8 @@ def up(layout: Layout) -> None:
         ),
         # Nothing leaves the machine: what is not on the LAN is lost in silence.
         f"{inside} route add blackhole default",
-        f"ip netns exec {lan} sysctl -qw net.ipv4.ip_forward=1",
+        f"ip netns exec {lan} sysctl -qw net.ipv4.ip_forward=1"
+        " net.bridge.bridge-nf-call-iptables=0",
         f"ip link add {layout.uplink} type veth peer name machine netns {lan}",
         f"{inside} link set machine master lan up",
         f"ip addr add {layout.machine}/24 dev {layout.uplink}",

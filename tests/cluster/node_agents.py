@@ -32,6 +32,7 @@ state = "{folder}/containerd-run"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
+  disable_apparmor = true
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{cni}"
@@ -42,7 +43,8 @@ state = "{folder}/containerd-run"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
 """
-CNI_PLUGINS = Path("/usr/lib/cni")
+CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+CNI_PLUGINS = next((path for path in CNI_FOLDERS if path.is_dir()), CNI_FOLDERS[0])
 BRIDGE = "cni0"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,8 @@ from tests.cluster.daemons import Daemons
 from tests.cluster.layout import Layout
 from tests.cluster.shell import Argument, run, wait_for
 
+# CoreDNS keeps a SERVFAIL for 5 s; answers and denials live as long as upstream_server.py says.
+CACHED_SECONDS = 5.5
 EXTERNAL = "www.example.com"
 RECORDS: Mapping[str, tuple[str, ...]] = {
     EXTERNAL: ("203.0.113.10",),
@@ -82,9 +85,11 @@ class Upstream:
         new.rename(self.script)
 
     @contextmanager
-    def telling(self, *rules: Rule, twin: Zone | None = None) -> Iterator[None]:
-        self.tell(Zone(rules=rules), twin=twin)
+    def telling(self, zone: Zone, *, twin: Zone | None = None) -> Iterator[None]:
+        """Answer by this for a while, and go on once no cache can still hold what was said."""
+        self.tell(zone, twin=twin)
         try:
             yield
         finally:
             self.tell()
+            time.sleep(CACHED_SECONDS)

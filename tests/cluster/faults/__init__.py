@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.cluster.faults import node, path, pod, server
+from tests.cluster.faults import (
+    corefile,
+    names,
+    node,
+    nodelocal,
+    odd,
+    path,
+    pod,
+    server,
+    upstreams,
+)
 from tests.cluster.faults.fault import Fault
 
-ALL = (*pod.FAULTS, *node.FAULTS, *path.FAULTS, *server.FAULTS)
+LAYERS = (pod, node, path, nodelocal, server, corefile, upstreams, names, odd)
+ALL = tuple(fault for layer in LAYERS for fault in layer.FAULTS)
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in ALL}
 assert len(FAULTS) == len(ALL), "two faults of one name"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Fault:
         finally:
             wait_dns_pods(cluster)
             cluster.wait_dns()
+
+
+def fresh(zone: str = "example.com") -> str:
+    """A name below this zone that nobody has asked for before, so that no cache has it."""
+    return f"fresh-{secrets.token_hex(4)}.{zone}."
 
 
 def bites(proof: object, what: str) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from tests.cluster import dns_change, upstream
 from tests.cluster.change import host_resolv_conf, kubelets, sysctl, victim
 from tests.cluster.cluster import Cluster
-from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites, fresh
 from tests.cluster.images import MUSL
 from tests.cluster.layout import NODES, WORKERS
 from tests.cluster.probe import Vantage
 from tests.cluster.shell import wait_for
-from tests.cluster.upstream import EXTERNAL, Rule
+from tests.cluster.upstream import EXTERNAL, Rule, Zone
 
 GOOGLE = "8.8.8.8"
 
@@ -56,7 +56,7 @@ def runtime_fallback(cluster: Cluster) -> Iterator[None]:
         dns_change.restart_dns(cluster)
         server = cluster.setup.address
         web = cluster.pod("web")
-        web.expect({"SERVFAIL", "timeout"}, "fresh.example.com.", server=server, seconds=8)
+        web.expect({"SERVFAIL", "timeout"}, fresh(), server=server, seconds=8)
         web.expect("NOERROR", KUBERNETES, server=server)
         dns_change.wait_log(cluster, f"->{GOOGLE}:53: i/o timeout")
         yield
@@ -103,14 +103,14 @@ def host_search_inherited(cluster: Cluster) -> Iterator[None]:
     suffix = "openstacklocal"
     file = f"nameserver {cluster.layout.upstream}\nsearch {suffix}\n"
     with (
-        cluster.upstream.telling(Rule(name=suffix, do="drop")),
+        cluster.upstream.telling(Zone(rules=(Rule(name=suffix, do="drop"),))),
         host_resolv_conf(cluster, file, "w1"),
         victim(cluster, image=MUSL) as pod,
     ):
         bites(pod.getent("api.shop"), "api.shop does not resolve")
         bites(not pod.getent(API.rstrip(".")), f"{API} without its dot resolves")
         web = cluster.pod("web")
-        web.expect({"SERVFAIL", "timeout"}, f"fresh.svc.cluster.local.{suffix}.", seconds=8)
+        web.expect({"SERVFAIL", "timeout"}, fresh(suffix), seconds=8)
         yield
 
 
@@ -172,9 +172,14 @@ def no_default_route(cluster: Cluster) -> Iterator[None]:
 def wildcard_capture(cluster: Cluster) -> Iterator[None]:
     """A wildcard in the host's search suffix answers for every external name first."""
     parked = "198.51.100.1"
-    with cluster.upstream.telling(Rule(name="lan.example", do=parked)):
+    with cluster.upstream.telling(Zone(rules=(Rule(name="lan.example", do=parked),))):
         web = cluster.pod("web")
-        bites(parked in web.getent(EXTERNAL), f"{EXTERNAL} is not captured")
+        # The servers may remember for a few seconds that the name does not exist.
+        wait_for(
+            f"does not bite: {EXTERNAL} is captured",
+            lambda: parked in web.getent(EXTERNAL),
+            timeout=10,
+        )
         bites(parked not in web.getent(f"{EXTERNAL}."), f"{EXTERNAL}. is captured too")
         yield
 

@@ -26,7 +26,7 @@ def replicas_answer(cluster: Cluster, place: Vantage) -> None:
 
 
 def service_is_refused(cluster: Cluster) -> None:
-    """Prove that the Service has nothing behind it: some refusals (the kernel limits their rate)."""
+    """Prove that the Service has nothing behind it: some refusals, as the kernel limits them."""
     web, server = cluster.pod("web"), cluster.setup.address
 
     def refused() -> bool:

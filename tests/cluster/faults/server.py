@@ -10,14 +10,16 @@ from tests.cluster.apps import service
 from tests.cluster.change import Object, applied, iptables, pod_iptables, replaced
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_change import (
+    corefile,
     deployment,
     dns_pod_on,
     dns_pods,
     is_ready,
     restart_dns,
     wait_log,
+    with_lines,
 )
-from tests.cluster.faults.fault import KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.faults.fault import KUBERNETES, NO_ANSWER, Fault, bites, fresh
 from tests.cluster.faults.path import service_is_refused
 from tests.cluster.layout import CONTROL_PLANE, WORKERS
 from tests.cluster.shell import wait_for
@@ -46,15 +48,21 @@ def pending(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def out_of_memory(cluster: Cluster) -> Iterator[None]:
+    """A block list that does not fit the memory limit: the kernel ends the servers."""
+    block_list = [f"   203.0.113.1 host-{number}.blocked.example" for number in range(15000)]
+    text = with_lines(cluster.setup.corefile, "hosts {", *block_list, "   fallthrough", "}")
+
     def starve(found: Object) -> None:
         container = found["spec"]["template"]["spec"]["containers"][0]
         container["resources"] = {"limits": {"memory": "12Mi"}, "requests": {"memory": "12Mi"}}
 
-    with deployment(cluster, starve):
+    with corefile(cluster, text), deployment(cluster, starve):
         wait_for(
-            "does not bite: a DNS pod is OOMKilled", lambda: _killed_for(cluster, "OOMKilled"),
-            timeout=40, interval=0.5,
-        )  # fmt: skip
+            "does not bite: a DNS pod is OOMKilled",
+            lambda: _killed_for(cluster, "OOMKilled"),
+            timeout=40,
+            interval=0.5,
+        )
         yield
 
 
@@ -160,12 +168,10 @@ def replica_without_upstream(cluster: Cluster) -> Iterator[None]:
         for protocol in ("udp", "tcp")
     ]
     with pod_iptables(cluster, bad["metadata"]["name"], bad["metadata"]["namespace"], *drops):
-        web, fresh = cluster.pod("web"), f"{EXTERNAL}."
+        web = cluster.pod("web")
         web.expect("NOERROR", KUBERNETES, server=bad["status"]["podIP"])
-        web.expect(
-            {"SERVFAIL", "timeout"}, "example.com.", server=bad["status"]["podIP"], seconds=8
-        )
-        web.expect("NOERROR", fresh, server=good["status"]["podIP"])
+        web.expect({"SERVFAIL", "timeout"}, fresh(), server=bad["status"]["podIP"], seconds=8)
+        web.expect("NOERROR", f"{EXTERNAL}.", server=good["status"]["podIP"])
         yield
 
 

@@ -1,0 +1,65 @@
+"""Faults of single names: Services whose records cannot be what the client hopes for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.cluster import apps
+from tests.cluster.change import applied
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults.fault import Fault, bites
+
+SUFFIX = "shop.svc.cluster.local."
+
+
+@contextmanager
+def headless_without_endpoints(cluster: Cluster) -> Iterator[None]:
+    """A headless name exists only while a ready pod stands behind it."""
+    with applied(cluster, apps.service("ledger", selects="ledger", headless=True)):
+        cluster.pod("web").expect("NXDOMAIN", f"ledger.{SUFFIX}")
+        yield
+
+
+@contextmanager
+def external_name_is_address(cluster: Cluster) -> Iterator[None]:
+    """An ExternalName is a CNAME, and no address can be the target of one."""
+    bank = apps.service("bank", selects="bank", type="ExternalName", externalName="203.0.113.77")
+    del bank["spec"]["selector"]
+    with applied(cluster, bank):
+        reply = cluster.pod("web").dig(f"bank.{SUFFIX}")
+        bites(not reply.addresses, "it resolves")
+        yield
+
+
+@contextmanager
+def service_without_endpoints(cluster: Cluster) -> Iterator[None]:
+    """DNS is right and the connection fails all the same."""
+    with applied(cluster, apps.service("mail", selects="mail")):
+        cluster.pod("web").expect("NOERROR", f"mail.{SUFFIX}")
+        yield
+
+
+FAULTS = (
+    Fault(
+        name="headless-without-endpoints",
+        slug="headless-or-pod-record-missing",
+        title="A headless Service without a ready pod",
+        apply=headless_without_endpoints,
+        args=("--name", "ledger"),
+    ),
+    Fault(
+        name="externalname-address",
+        slug="externalname-bad",
+        title="An ExternalName Service that names an address",
+        apply=external_name_is_address,
+        args=("--name", "bank"),
+    ),
+    Fault(
+        name="not-dns",
+        slug="not-dns",
+        title="A Service that resolves and has nothing behind it",
+        apply=service_without_endpoints,
+        args=("--name", "mail"),
+    ),
+)

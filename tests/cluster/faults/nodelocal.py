@@ -1,0 +1,164 @@
+"""NodeLocal DNSCache: a caching server on every worker, at a link-local address pods ask first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.cluster.change import Object, applied, kubelets, victim
+from tests.cluster.cluster import Cluster
+from tests.cluster.dns_setup import DnsSetup
+from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.images import COREDNS
+from tests.cluster.layout import WORKERS
+from tests.cluster.shell import ClusterError, wait_for
+from tests.cluster.upstream import EXTERNAL
+
+ADDRESS = "169.254.20.10"
+NAME = "node-local-dns"
+UPSTREAM = "kube-dns-upstream"
+UPSTREAM_ADDRESS = "10.96.0.200"
+
+# Stands for node-cache, whose own work beyond this (link and rules) is done by hand here.
+COREFILE = """\
+{domain}:53 in-addr.arpa:53 ip6.arpa:53 {{
+    errors
+    cache {{
+        success 9984 30
+        denial 9984 5
+    }}
+    reload
+    loop
+    bind {address}
+    forward . {upstream} {{
+        force_tcp
+    }}
+    prometheus :9253
+    health {address}:8080
+}}
+.:53 {{
+    errors
+    cache 30
+    reload
+    loop
+    bind {address}
+    forward . /etc/resolv.conf
+    prometheus :9253
+}}
+"""
+
+
+def _objects(setup: DnsSetup) -> tuple[Object, ...]:
+    metadata = {"name": NAME, "namespace": "kube-system"}
+    labels = {"k8s-app": NAME}
+    text = COREFILE.format(domain=setup.domain, address=ADDRESS, upstream=UPSTREAM_ADDRESS)
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": setup.pod_port},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": setup.pod_port},
+    ]
+    upstream = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": UPSTREAM, "namespace": "kube-system", "labels": labels},
+        "spec": {
+            "clusterIP": UPSTREAM_ADDRESS,
+            "selector": dict(setup.labels),
+            "ports": ports,
+        },
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    daemon_set = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {**metadata, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _pod_spec()},
+        },
+    }
+    return upstream, {**config, "data": {"Corefile": text}}, daemon_set
+
+
+def _pod_spec() -> dict[str, Any]:
+    container = {
+        "name": "node-cache",
+        "image": COREDNS,
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "ports": [
+            {"containerPort": 53, "hostPort": 53, "name": "dns", "protocol": "UDP"},
+            {"containerPort": 53, "hostPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+        ],
+        "readinessProbe": {
+            "httpGet": {"host": ADDRESS, "path": "/health", "port": 8080},
+            "periodSeconds": 1,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns"}],
+    }
+    return {
+        "hostNetwork": True,
+        "dnsPolicy": "Default",
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": "config", "configMap": {"name": NAME}}],
+    }
+
+
+@contextmanager
+def node_cache(cluster: Cluster) -> Iterator[None]:
+    """The caches, and kubelets that hand out their address."""
+    try:
+        for node in WORKERS:
+            cluster.node(node).run("ip", "addr", "add", f"{ADDRESS}/32", "dev", "lo")
+        with applied(cluster, *_objects(cluster.setup)):
+            where = (f"daemonset/{NAME}", "-n", "kube-system")
+            cluster.kubectl("rollout", "status", *where, timeout=60)
+            with kubelets(cluster, *WORKERS, clusterDNS=[ADDRESS]):
+                yield
+    finally:
+        for node in WORKERS:
+            cluster.node(node).run("ip", "addr", "del", f"{ADDRESS}/32", "dev", "lo", check=False)
+
+
+@contextmanager
+def healthy(cluster: Cluster) -> Iterator[None]:
+    with node_cache(cluster), victim(cluster) as pod:
+        bites(ADDRESS in pod.resolv_conf(), f"the pod does not ask {ADDRESS}")
+        for name in ("api.shop", EXTERNAL):
+            if not pod.getent(name):
+                raise ClusterError(f"{name} does not resolve through the node's cache")
+        yield
+
+
+@contextmanager
+def down(cluster: Cluster) -> Iterator[None]:
+    """The cache's pods are gone from the nodes; pods go on asking their address."""
+    with node_cache(cluster), victim(cluster) as pod:
+        pod.expect("NOERROR", API)
+        nowhere = '{"spec":{"template":{"spec":{"nodeSelector":{"node-cache":"yes"}}}}}'
+        cluster.kubectl("patch", f"daemonset/{NAME}", "-n", "kube-system", "-p", nowhere)
+        wait_for(
+            "does not bite: the node's cache is gone",
+            lambda: pod.dig(KUBERNETES, seconds=1).status in NO_ANSWER,
+            timeout=30,
+        )
+        pod.expect("NOERROR", KUBERNETES, server=cluster.setup.address)
+        yield
+
+
+FAULTS = (
+    Fault(
+        name="nodelocal-down",
+        slug="nodelocal-down",
+        title="The node's DNS cache does not run, and pods ask it",
+        apply=down,
+        target="pod/victim",
+    ),
+    Fault(
+        name="healthy-nodelocal",
+        slug=None,
+        title="NodeLocal DNSCache that works",
+        apply=healthy,
+        target="pod/victim",
+    ),
+)

@@ -1,0 +1,115 @@
+"""The parts of the test cluster that can be tested without one, and that `up` and `down` work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import build, cgroups, network, probe
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults import FAULTS
+from tests.cluster.layout import MAX_INDEX, Layout
+from tests.cluster.shell import run
+from tests.cluster.upstream_server import Script
+
+FOUND = """\
+;; Got answer:
+;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1
+;; ANSWER SECTION:
+api.shop.svc.cluster.local. 30	IN	A	10.96.7.7
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (FOUND, "NOERROR"),
+        ("opcode: QUERY, status: NXDOMAIN, id: 2", "NXDOMAIN"),
+        (";; communications error to 10.96.0.10#53: connection refused", "refused"),
+        (";; communications error to 10.96.0.10#53: timed out", "timeout"),
+        (";; UDP setup with 10.96.0.10#53 failed: network unreachable.", "unreachable"),
+        ("", "silent"),
+    ],
+)
+def test_a_reply_says_why_there_is_no_answer(text: str, status: str) -> None:
+    assert probe.parse(text).status == status
+
+
+def test_a_reply_has_the_addresses() -> None:
+    assert probe.parse(FOUND).addresses == ("10.96.7.7",)
+
+
+def test_go_versions_compare() -> None:
+    assert build.version_of("go version go1.26.8 linux/amd64") == (1, 26, 8)
+    assert build.version_of("go 1.26") < build.version_of("go1.26.1") < build.version_of("go 1.30")
+
+
+def test_a_result_is_built_once_per_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DNSDEBUG_CACHE", str(tmp_path))
+    built: list[Path] = []
+    for key in ("a", "a", "b"):
+        result = build.cached("thing", key, built.append)
+    assert len(built) == 2
+    assert result.name == "thing-b"
+
+
+def test_names_fit_the_kernel() -> None:
+    """A link has at most 15 bytes."""
+    assert len(Layout(index=MAX_INDEX).uplink) <= 15
+
+
+def test_clusters_side_by_side_share_no_name() -> None:
+    one, eleven = Layout(index=1), Layout(index=11)
+    assert not eleven.lan_namespace.startswith(one.prefix)
+    assert one.upstream != eleven.upstream
+
+
+def test_the_upstream_answers_by_its_script(tmp_path: Path) -> None:
+    import dns.message
+
+    path = tmp_path / "script.json"
+    path.write_text(
+        '{"*": {"records": {"a.example": ["192.0.2.1"]},'
+        ' "rules": [{"name": "b.example", "type": "AAAA", "do": "servfail"}]}}'
+    )
+    script = Script(path, "192.0.2.53")
+
+    def ask(name: str, kind: str) -> str:
+        _, wire = script.answer(dns.message.make_query(name, kind), tcp=False)
+        assert wire is not None
+        reply = dns.message.from_wire(wire)
+        answers = [str(record) for rrset in reply.answer for record in rrset]
+        return " ".join([dns.rcode.to_text(reply.rcode()), *answers])
+
+    assert ask("a.example", "A") == "NOERROR 192.0.2.1"
+    assert ask("a.example", "AAAA") == "NOERROR"
+    assert ask("x.b.example", "AAAA") == "SERVFAIL"
+    assert ask("x.b.example", "A") == "NXDOMAIN"
+
+
+def test_every_fault_can_be_told_apart() -> None:
+    assert {fault.name.startswith("healthy") for fault in FAULTS.values() if not fault.slug} == {
+        True
+    }
+
+
+@pytest.mark.cluster
+def test_up_and_down_leave_nothing(tmp_path: Path) -> None:
+    """Also when a part was killed in between."""
+    used = {path.name for path in network.NETNS.glob("dnsd*")} if network.NETNS.exists() else set()
+    free = next(index for index in range(90, MAX_INDEX) if f"dnsd{index}-lan" not in used)
+    cluster = Cluster(Layout(index=free, home=tmp_path))
+    try:
+        cluster.up()
+        assert cluster.pod("web").dig("api.shop.svc.cluster.local.").ok
+        os.kill(cluster.daemons.require("containerd-w1"), 9)
+    finally:
+        cluster.down()
+    prefix = cluster.layout.prefix
+    assert not cgroups.groups(prefix)
+    assert not network.namespaces(cluster.layout)
+    assert prefix not in run("ip", "link").stdout
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    assert not cluster.layout.state.exists()
