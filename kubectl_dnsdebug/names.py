@@ -108,3 +108,21 @@ def _registry(image: str) -> str:
 def registry_is_weak(names: Names) -> bool:
     """Whether the external name is only a registry: a cluster with a mirror never resolves it."""
     return names.external_from.startswith("registry")
+
+
+def meant(seen: Observed, pod: Pod, name: str) -> tuple[str, str] | None:
+    """The Service and namespace that a name stands for where it is typed in this pod.
+
+    None for a name outside the cluster, or of another kind. Raises Missing.
+    """
+    bare, domain = name.rstrip(".").lower(), seen.domain
+    absolute = f".{bare}".endswith(f".{domain}")
+    labels = (bare.removesuffix(domain).rstrip(".") if absolute else bare).split(".")
+    if labels[-1] == "svc":
+        return (labels[-3], labels[-2]) if len(labels) > 2 else None
+    if len(labels) == 1 and not absolute:
+        return labels[0], pod.namespace
+    if len(labels) == 2:
+        known = any(labels[0] == s.name or labels[1] == s.namespace for s in seen.services)
+        return (labels[0], labels[1]) if known or absolute else None
+    return None

@@ -125,7 +125,7 @@ def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
 def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
     if stage.role is not Role.DEFAULT:
-        for server in stage.services:
+        for server in (*stage.services, ANY_NS):
             yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
 
 

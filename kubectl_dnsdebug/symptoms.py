@@ -14,7 +14,7 @@ from kubectl_dnsdebug.model import Answer, Missing, Role, Status, Subject, Trans
 from kubectl_dnsdebug.objects import Endpoint
 from kubectl_dnsdebug.observe import Observed, Reach
 from kubectl_dnsdebug.resolvconf import Policy, ResolvConf, effective_policy
-from kubectl_dnsdebug.search import Libc
+from kubectl_dnsdebug.search import Libc, Reply, Walk, walk
 
 # Failures that come at once, from a host that says no: never a packet lost on the way.
 INSTANT = (Status.CONNECTION_REFUSED, Status.UNREACHABLE)
@@ -31,11 +31,13 @@ def service_reach(
 
 
 def _service_addresses(seen: Observed) -> tuple[str, ...]:
-    """The ClusterIPs; where Services may not be read, what a plain ClusterFirst pod was given."""
+    """The ClusterIPs; where Services may not be read, the nameservers of files that kubelet made for cluster DNS."""
     if seen.cluster_ips:
         return seen.cluster_ips
-    confs = [seen.conf_or_none(v) for v in seen.evidence.vantages if v.role is Role.CONTROL]
-    return tuple(dict.fromkeys(ip for conf in confs if conf for ip in conf.nameservers))
+    confs = filter(None, map(seen.conf_or_none, seen.evidence.vantages))
+    return tuple(
+        dict.fromkeys(ip for conf in confs if cluster_domain(conf) for ip in conf.nameservers)
+    )
 
 
 def nameservers_reach(
@@ -103,6 +105,27 @@ def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.
     return Replicas(tuple(local), tuple(remote))
 
 
+def replicas_seen(
+    seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP
+) -> tuple[tuple[str, Reach], ...]:
+    """Each DNS pod that was asked directly, ready or not, by its address. Never Missing."""
+    others = {*_service_addresses(seen), *_nameservers(seen, vantage)}
+    asked = [
+        a
+        for a in seen.ask(vantage, transport=transport, probe="reach.")
+        if a.server and a.server not in others
+    ]
+    return tuple(
+        (ip, Reach(ip, transport, tuple(a for a in asked if a.server == ip)))
+        for ip in dict.fromkeys(a.server for a in asked)
+    )
+
+
+def _nameservers(seen: Observed, vantage: Vantage) -> tuple[str, ...]:
+    conf = seen.conf_or_none(vantage)
+    return conf.nameservers if conf else ()
+
+
 def node_reach(
     seen: Observed, node: Subject, server: str, transport: Transport = Transport.UDP
 ) -> Reach:
@@ -143,7 +166,7 @@ def targets_on(seen: Observed, node: Subject) -> tuple[Subject, ...]:
 
 
 def place(seen: Observed, node: Subject) -> Vantage:
-    """Where to look at the path from: a plain pod of the node, failing that a target there. Raises Missing."""
+    """Where to look at the path from: a plain pod of the node, or a target there. Raises Missing."""
     try:
         return seen.control(node)
     except Missing:
@@ -158,6 +181,14 @@ def place(seen: Observed, node: Subject) -> Vantage:
 def lossy(reach: Reach) -> bool:
     """Whether questions get lost on the way: more than the one that a busy machine may lose."""
     return reach.silent > 1
+
+
+def local_policy(seen: Observed, server: str) -> bool:
+    """Whether the Service of that address sends a node's questions only to DNS pods of the node itself."""
+    try:
+        return any(s.local_only for s in seen.dns_services if server in s.cluster_ips)
+    except Missing:
+        return False
 
 
 def is_only_witness(seen: Observed, node: Subject) -> bool:
@@ -176,9 +207,15 @@ def gives_address(answer: Answer) -> bool:
 
 
 def short_names(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
-    """How names as people type them did through the search list there. Raises Missing."""
+    """How names as people type them did through the search list there. Raises Missing.
+
+    Of a dead nameserver nobody asks names: then these are the questions that it left unanswered.
+    """
     found = seen.ask(vantage, probe="form.")
-    if not found:
+    servers = seen.conf(vantage).nameservers
+    if not found and servers and (first := seen.reach(vantage, servers[0])).dead:
+        return first.answers
+    if not found and servers:
         raise Missing(f"no short name was asked at {vantage.id}")
     return found
 
@@ -186,6 +223,11 @@ def short_names(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
 def short_names_work(seen: Observed, vantage: Vantage) -> bool:
     """Whether any of them led to a Service: then the file leads to the cluster's DNS."""
     return any(map(gives_address, short_names(seen, vantage)))
+
+
+def short_ids(seen: Observed, vantage: Vantage) -> tuple[str, ...]:
+    """The transcript that shows best how they fail."""
+    return tuple(a.id for a in short_names(seen, vantage) if not gives_address(a))[:1]
 
 
 def cluster_first(seen: Observed, node: Subject) -> Vantage:
@@ -215,7 +257,7 @@ def inherited(conf: ResolvConf) -> tuple[str, ...]:
 
 def outside(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
     """How a name outside the cluster did through the DNS Service. Raises Missing when none was."""
-    servers = seen.cluster_ips
+    servers = _service_addresses(seen)
     found = tuple(a for a in seen.ask(vantage, server=servers, probe="ext.") if a.type == "A")
     if not found:
         raise Missing(f"no name outside the cluster was asked at {vantage.id}")
@@ -236,3 +278,24 @@ def libc(seen: Observed, subject: Subject) -> Libc | None:
 def is_dns_pod(seen: Observed, subject: Subject) -> bool:
     """Whether a pod is one of the cluster's DNS servers. Raises Missing."""
     return any(pod.subject == subject for pod in seen.dns_pods)
+
+
+def replies(seen: Observed, vantage: Vantage, server: str, name: str) -> tuple[Reply, ...]:
+    """What a server gave there for A and AAAA of an absolute name; empty where that is not known."""
+    found = []
+    for type in ("A", "AAAA"):
+        answers = seen.ask(vantage, server=server, name=name, type=type, transport=Transport.UDP)
+        known = [reply for answer in answers if (reply := Reply.of(answer))]
+        if not known:
+            break
+        found.append(Reply.ANSWER if Reply.ANSWER in known else known[-1])
+    return tuple(found)
+
+
+def walked(seen: Observed, subject: Subject, name: str) -> Walk:
+    """How the target's C library fares with a name at its first nameserver; glibc where unknown."""
+    own = seen.own(subject)
+    conf = seen.conf(own)
+    server = next(iter(conf.nameservers), "")
+    library = libc(seen, subject) or Libc.GLIBC
+    return walk(name, conf, library, lambda each: replies(seen, own, server, each))

@@ -1,0 +1,72 @@
+"""Kubelet hands pods a file whose nameserver is a loopback: theirs, where nothing listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import is_loopback
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "host-loopback-nameserver",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="{node}: the resolv.conf that kubelet gives names {loopbacks}, the host's local "
+    "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves",
+    remedy="Set the kubelet's resolvConf on {node} to the file with the real servers "
+    "(/run/systemd/resolve/resolv.conf with systemd-resolved, /run/dnsmasq/resolv.conf with "
+    "dnsmasq), restart the kubelet, and recreate the DNS pods and Default-policy pods.",
+    verify="grep nameserver /etc/resolv.conf   # on {node}, or in the file of its resolvConf: "
+    "no 127.0.0.0/8, no ::1",
+    explains=("coredns-loop", "coredns-not-running", "dnspolicy-not-cluster", "upstream-timeout"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    if symptoms.is_only_witness(seen, subject):
+        return
+    place = seen.default(subject)
+    conf = seen.conf(place)
+    loopbacks = [ip for ip in conf.nameservers if is_loopback(ip)]
+    if not loopbacks or conf.search == (".",):
+        return
+    asked = seen.ask(place, server=loopbacks, probe="up.")
+    if any(a.status.is_answer for a in asked):
+        return
+    loops = [
+        id for id, _ in seen.log_lines("plugin/loop: Loop (") if _runs_on(seen, id, subject.name)
+    ]
+    yield Found(
+        evidence=(seen.conf_id(place), *(a.id for a in asked[:1]), *loops[:1]),
+        args={"node": subject.name, "loopbacks": " ".join(loopbacks)},
+        severity=None if loops or _harms(seen, subject) else _threat(seen),
+    )
+
+
+def _runs_on(seen: Observed, log: str, node: str) -> bool:
+    try:
+        pods = seen.dns_pods
+    except Missing:
+        return False
+    return any(log.endswith(f"/{pod.namespace}/{pod.name}") and pod.node == node for pod in pods)
+
+
+def _harms(seen: Observed, subject: Subject) -> bool:
+    """Whether a target of this node has nothing but a loopback in its own file."""
+    for target in symptoms.targets_on(seen, subject):
+        conf = seen.conf_or_none(seen.own(target))
+        if conf and conf.nameservers and all(map(is_loopback, conf.nameservers)):
+            return True
+    return False
+
+
+def _threat(seen: Observed) -> Severity:
+    """DNS pods that forward to the host's file break when they next start."""
+    try:
+        forwards = seen.corefile.forwards()
+    except Missing:
+        return Severity.WARNING
+    uses = any(to.startswith("/") for each in forwards for to in each.to)
+    return Severity.WARNING if uses else Severity.INFO
