@@ -1,1 +1,1 @@
-"""Measurements on the test cluster: `make bench`. Numbers, never verdicts; the bars stand in README.md beside this."""
+"""Measurements on the test cluster, `make bench`: numbers, never verdicts."""

@@ -1,6 +1,7 @@
-"""`make bench`: the floor, a healthy and a dead-DNS diagnosis in turn, start-up times; whole processes, medians.
+"""`make bench`: the floor, a healthy and a dead-DNS diagnosis, start-up times, all as processes.
 
-The floor is what a person would do by hand: create one pod that runs one dig, wait for it, read its log.
+The floor is what a person would do by hand: create one pod that runs one dig, wait for it, read its
+log.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def main() -> None:
     if not keep:
         cluster.up()
     try:
-        print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {RUNS} runs each, median (min-max)\n")
+        load = os.getloadavg()[0]
+        print(f"{os.cpu_count()} CPUs, load {load:.1f}, {RUNS} runs each, median (min-max)\n")
         measure(cluster)
     finally:
         if not keep:
@@ -39,7 +41,7 @@ def main() -> None:
 
 
 def measure(cluster: Cluster) -> None:
-    env = environment(cluster)
+    env = cluster.user_environment
     run([*TOOL, *TARGET], env)  # what is read for the first time is not what is measured
     floors: list[float] = []
     healthy: list[float] = []
@@ -57,16 +59,11 @@ def measure(cluster: Cluster) -> None:
     print()
     for words in (["--help"], ["--version"], ["explain"], ["rbac"]):
         binary = [f"{sysconfig.get_path('scripts')}/kubectl-dnsdebug", *words]
-        show(f"start-up: {' '.join(words)}", [timed(lambda b=binary: run(b, env)) for _ in range(RUNS)])
+        times = [timed(lambda b=binary: run(b, env)) for _ in range(RUNS)]
+        show(f"start-up: {' '.join(words)}", times)
 
 
 TOOL = ["kubectl", "dnsdebug"]
-
-
-def environment(cluster: Cluster) -> dict[str, str]:
-    path = f"{sysconfig.get_path('scripts')}:{cluster.kubectl.program.parent}:{os.environ['PATH']}"
-    config = str(cluster.kubectl.kubeconfig)
-    return {**os.environ, "PATH": path, "KUBECONFIG": config, "KUBECTL_DNSDEBUG_IMAGE": IMAGE}
 
 
 def floor(env: Mapping[str, str], turn: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sysconfig
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,17 @@ class Cluster:
             "KUBECTL_DNSDEBUG_IMAGE": images.DNSUTILS,
             "PATH": f"{os.environ.get('PATH', os.defpath)}:{self.kube}",
         }
+
+    @property
+    def user_environment(self) -> dict[str, str]:
+        """The whole environment of a user's process, nothing of this shell's own clusters in it.
+
+        kubectl is the one that was built with the cluster, and finds the tool as a plugin beside
+        the running Python.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name[:4] != "KUBE"}
+        path = (sysconfig.get_path("scripts"), str(self.kube), os.environ["PATH"])
+        return {**inherited, **self.environment, "PATH": os.pathsep.join(path)}
 
     @property
     def running(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -49,10 +48,7 @@ def demo(cluster: Cluster, fault: Fault) -> bool:
 
 def first_cause(cluster: Cluster, fault: Fault) -> str | None:
     """Run the tool as its user would, and read the cause that it put first."""
-    # kubectl finds plugins on PATH, and ours stands beside the running Python. The cluster's own
-    # kubectl serves a machine that has none.
-    programs = (Path(sys.executable).parent, os.environ["PATH"], cluster.kube)
-    env = {**os.environ, **cluster.environment, "PATH": os.pathsep.join(map(str, programs))}
+    env = cluster.user_environment
     with tempfile.TemporaryDirectory() as folder:
         evidence = Path(folder) / "evidence.json"
         words = ("kubectl", *fault.question)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +50,8 @@ class Tool:
     """`kubectl dnsdebug`, found by kubectl on the PATH as any plugin is."""
 
     def __init__(self, cluster: Cluster) -> None:
-        scripts = sysconfig.get_path("scripts")
         self.cluster = cluster
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("KUBE")},
-            "PATH": f"{scripts}:{cluster.kubectl.program.parent}:{os.environ['PATH']}",
-            "KUBECONFIG": str(cluster.kubectl.kubeconfig),
-            "KUBECTL_DNSDEBUG_IMAGE": DNSUTILS,
-        }
+        self.env = cluster.user_environment
 
     def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -87,6 +78,5 @@ class Tool:
 
 
 @pytest.fixture(scope="session")
-def tool(cluster: Cluster) -> Iterator[Tool]:
-    assert sys.platform == "linux"
-    yield Tool(cluster)
+def tool(cluster: Cluster) -> Tool:
+    return Tool(cluster)

@@ -1,4 +1,4 @@
-"""Bad input, missing permission, broken pods, signals: a clear sentence, the right exit code, nothing left behind."""
+"""Bad input, missing permission, broken pods, signals: a clear sentence and nothing left behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -231,10 +232,10 @@ def _container(name: str) -> dict[str, object]:
     return {"name": name, "image": DNSUTILS, "command": ["sleep", "infinity"]}
 
 
-def _pod(name: str, spec: dict[str, object], namespace: str = "shop") -> dict[str, dict[str, object]]:
+def _pod(name: str, spec: dict[str, object], namespace: str = "shop") -> dict[str, Any]:
     return {
-        "apiVersion": "v1",  # type: ignore[dict-item]
-        "kind": "Pod",  # type: ignore[dict-item]
+        "apiVersion": "v1",
+        "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"terminationGracePeriodSeconds": 0, **spec},
     }
