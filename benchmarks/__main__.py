@@ -15,6 +15,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster
@@ -59,7 +60,7 @@ def measure(cluster: Cluster) -> None:
     print()
     for words in (["--help"], ["--version"], ["explain"], ["rbac"]):
         binary = [f"{sysconfig.get_path('scripts')}/kubectl-dnsdebug", *words]
-        times = [timed(lambda b=binary: run(b, env)) for _ in range(RUNS)]
+        times = [timed(partial(run, binary, env)) for _ in range(RUNS)]
         show(f"start-up: {' '.join(words)}", times)
 
 
