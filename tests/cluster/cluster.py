@@ -227,18 +227,23 @@ class Cluster:
         """Kill what runs in the cluster's namespaces or was started by us; return their ids."""
         pids = {pid for name in network.namespaces(self.layout) for pid in network.pids(name)}
         pids |= {pid for name in daemons.names() if (pid := daemons.pid(name)) is not None}
-        pids |= set(self._shims())
+        pids |= set(self._strays())
         living = [pid for pid in pids if lives(pid)]
         kill_all(living)
         return living
 
-    def _shims(self) -> list[int]:
-        """containerd's shims outlive it; their command line names its socket in our folder."""
+    def _strays(self) -> list[int]:
+        """What no namespace and no file of ours leads to: containerd's shims, kubectl.
+
+        Shims outlive containerd; their command line names its socket in our folder.
+        """
+        state = f"{self.layout.state}/"
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                ours = any(word.startswith(f"{self.layout.state}/") for word in words)
-                if ours and Path(words[0]).name.startswith("containerd-shim"):
+                shim = Path(words[0]).name.startswith("containerd-shim")
+                names_us = any(word.startswith(state) for word in words[1:])
+                if (shim and names_us) or words[0].startswith(state):
                     found.append(int(process.name))
         return found
