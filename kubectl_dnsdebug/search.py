@@ -10,9 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import dns.exception
-import dns.name
-
 from kubectl_dnsdebug.model import Answer, Status
 from kubectl_dnsdebug.resolvconf import ResolvConf
 
@@ -137,6 +134,9 @@ def candidates(name: str, conf: ResolvConf, libc: Libc) -> tuple[str, ...]:
 
 
 def _valid(names: Sequence[str]) -> tuple[str, ...]:
+    import dns.exception
+    import dns.name
+
     kept: dict[str, None] = {}
     for name in names:
         try:

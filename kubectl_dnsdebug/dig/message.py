@@ -6,12 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
 from kubectl_dnsdebug.dig.outcome import (
     FAILED,
     GAVE_UP,
@@ -197,6 +191,13 @@ _NAMES = frozenset(("CNAME", "DNAME", "MX", "NS", "PTR", "SOA", "SRV"))
 
 
 def _data(kind: str, text: str) -> str:
+    # Loaded with the first answer: the rules stand on this module, and `explain` reads none.
+    import dns.exception
+    import dns.name
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
     try:
         type_ = dns.rdatatype.from_text(kind)
         told = dns.rdata.from_text(dns.rdataclass.IN, type_, text, dns.name.root, False).to_text()

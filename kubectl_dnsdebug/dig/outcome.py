@@ -6,9 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dns.exception
-import dns.name
-
 from kubectl_dnsdebug.model import Record, Status, Transport
 
 BOTH = "A+AAAA"  # the type of an answer for which a tool asked both families
@@ -44,6 +41,9 @@ class Result:
 
 def absolute(name: str) -> str:
     """The name with its trailing dot and in lower case; as it is when it is none."""
+    import dns.exception
+    import dns.name
+
     try:
         return dns.name.from_text(name).canonicalize().to_text()
     except (dns.exception.DNSException, UnicodeError):
