@@ -209,7 +209,7 @@ def compare(
 
     What a `partial` expectation cannot know, a suffix the host may have, is no difference.
     """
-    ours, theirs, hosts = _lines(pod), _lines(expected), _lines(host) if host else None
+    ours, theirs, hosts = lines(pod), lines(expected), lines(host) if host else None
     found: list[Difference] = []
     for kind in Kind:
         mine, wanted = ours[kind], theirs[kind]
@@ -246,7 +246,8 @@ def compare(
     return tuple(found)
 
 
-def _lines(conf: ResolvConf) -> Mapping[Kind, Sequence[str]]:
+def lines(conf: ResolvConf) -> Mapping[Kind, Sequence[str]]:
+    """The values of a file, each once, as differences name them."""
     return {
         Kind.NAMESERVER: tuple(dict.fromkeys(conf.nameservers)),
         Kind.SEARCH: tuple(dict.fromkeys(conf.search)),

@@ -116,35 +116,37 @@ def _cells(row: Row, server: str, style: Style) -> str:
     cells = {way: cell for way in Transport if (cell := row.cells.get((server, way)))}
     if not cells:
         return style.paint("·" if style.unicode else "-", Tone.QUIET)
-    said = {way: _said(cell) for way, cell in cells.items()}
-    tones = {way: _tone(cell) for way, cell in cells.items()}
-    if len(cells) == 2 and set(said.values()) == {"ok"}:
-        return style.paint(f"ok {_ms(*cells.values())}".strip(), Tone.GOOD)
+    words = {way: said(cell) for way, cell in cells.items()}
+    tones = {way: tone(cell) for way, cell in cells.items()}
+    if len(cells) == 2 and set(words.values()) == {"ok"}:
+        return style.paint(f"ok {took(*cells.values())}".strip(), Tone.GOOD)
     if list(cells) == [Transport.UDP]:
         (cell,) = cells.values()
-        text = f"{said[Transport.UDP]} {_ms(cell)}".strip()
+        text = f"{words[Transport.UDP]} {took(cell)}".strip()
         return style.paint(text, tones[Transport.UDP])
     return "\n".join(
-        style.paint(f"{way.value.upper()} {said[way]} {_ms(cell)}".strip(), tones[way])
+        style.paint(f"{way.value.upper()} {words[way]} {took(cell)}".strip(), tones[way])
         for way, cell in cells.items()
     )
 
 
-def _said(cell: Cell) -> str:
+def said(cell: Cell) -> str:
+    """What a cell comes to: `ok`, `TIMEOUT`, `1/5 TIMEOUT`, `NODATA`."""
     text = word(cell.status)
     if cell.status is Status.NOERROR and not cell.has_records:
         text = NODATA
     return text if cell.count == cell.asked else f"{cell.count}/{cell.asked} {text}"
 
 
-def _ms(*cells: Cell) -> str:
+def took(*cells: Cell) -> str:
     """Times matter where there is an answer to be had; a cell that is not all good has its word."""
     if any(cell.ms is None or cell.status is not Status.NOERROR for cell in cells):
         return ""
     return "/".join(f"{cell.ms:.0f}" for cell in cells) + "ms"
 
 
-def _tone(cell: Cell) -> Tone:
+def tone(cell: Cell) -> Tone:
+    """A name that is not there may be meant not to be; silence and refusal are bad."""
     if cell.status is Status.NOERROR:
         return Tone.GOOD if cell.has_records else Tone.QUIET
     return Tone.DOUBTFUL if cell.status is Status.NXDOMAIN else Tone.BAD
@@ -176,7 +178,7 @@ def _terms(matrix: Matrix, rows: Sequence[Row], style: Style) -> list[str]:
     empty = any(c.status is Status.NOERROR and not c.has_records for c in cells)
     gaps = any(not any(ip == s for s, _ in row.cells) for row in rows for ip in matrix.servers)
     terms = ["times: the slowest over UDP/TCP"] if both else []
-    terms += [f"{_said(lossy)}: {lossy.count} of {lossy.asked} ended so"] if lossy else []
+    terms += [f"{said(lossy)}: {lossy.count} of {lossy.asked} ended so"] if lossy else []
     terms += [f"{NODATA}: no record of that type"] if empty else []
     terms += [f"{'·' if style.unicode else '-'}: not asked"] if gaps else []
     return wrap("; ".join(terms), style.width, first=INDENT) if terms else []

@@ -23,8 +23,8 @@ def verdict(report: Report, style: Style) -> Iterator[str]:
         yield from _advice(each, style)
     if report.advice:
         yield ""
-    for alike in _alike(report.causes):
-        yield from _cause(alike, report, style)
+    for causes in alike(report.causes):
+        yield from _cause(causes, report, style)
         yield ""
     yield from _unexplained(report, style)
     yield from _gaps(report, style)
@@ -37,7 +37,7 @@ def named(*findings: Finding) -> str:
     return f"{findings[0].rule} on {', '.join(one_line(str(f.subject)) for f in findings)}"
 
 
-def _alike(causes: Iterable[Cause]) -> Iterable[list[Cause]]:
+def alike(causes: Iterable[Cause]) -> Iterable[list[Cause]]:
     """Causes that differ in their subject only, as of several pods with one fault, told once."""
     groups: dict[Finding, list[Cause]] = {}
     for cause in causes:
@@ -54,10 +54,10 @@ def _advice(cause: Cause, style: Style) -> Iterator[str]:
     yield from _consequences(cause.explains, style, "  ")
 
 
-def _cause(alike: list[Cause], report: Report, style: Style) -> Iterator[str]:
-    found = alike[0].finding
+def _cause(causes: list[Cause], report: Report, style: Style) -> Iterator[str]:
+    found = causes[0].finding
     severity = found.severity.value.upper()
-    name = f"{named(*(each.finding for each in alike))} ({found.confidence.value})"
+    name = f"{named(*(each.finding for each in causes))} ({found.confidence.value})"
     first, *rest = wrap(name, style.width - len(severity) - 1)
     yield f"{style.paint(severity, SEVERITY[found.severity])} {style.paint(first, Tone.TITLE)}"
     yield from (style.paint(f"  {line}", Tone.TITLE) for line in rest)
@@ -70,17 +70,17 @@ def _cause(alike: list[Cause], report: Report, style: Style) -> Iterator[str]:
     yield f"  check by hand: {one_line(found.verify)}"
     if found.settles:
         yield from wrap(f"to be certain: {found.settles}", style.width, first="  ")
-    yield from _consequences([each for cause in alike for each in cause.explains], style, "  ")
+    yield from _consequences([each for cause in causes for each in cause.explains], style, "  ")
 
 
 def proofs(found: Finding, report: Report) -> list[str]:
     """The first lines that differ in more than their time: a finding names failures first."""
     lines = [report.evidence[id] for id in found.evidence if id in report.evidence]
-    alike = Counter(_TOOK.sub("", line) for line in lines)
+    counts = Counter(_TOOK.sub("", line) for line in lines)
     first = {_TOOK.sub("", line): line for line in reversed(lines)}
     return [
         first[key] + (f" (and {count - 1} more like it)" if count > 1 else "")
-        for key, count in alike.items()
+        for key, count in counts.items()
     ][:MOST_PROOFS]
 
 
@@ -104,12 +104,20 @@ def _unexplained(report: Report, style: Style) -> Iterator[str]:
             yield ""
 
 
-def _gaps(report: Report, style: Style) -> Iterator[str]:
-    """One line a reason: forty rules that lack one permission are one gap."""
+def gaps(report: Report) -> dict[str, list[Unknown]]:
+    """What could not be checked, by reason, the gravest first.
+
+    Forty rules that lack one permission are one gap.
+    """
     groups: dict[str, list[Unknown]] = {}
     for each in sorted(report.unknown, key=lambda u: not u.matters):
         if each.rule != UNEXPLAINED:
             groups.setdefault(one_line(each.reason), []).append(each)
+    return groups
+
+
+def _gaps(report: Report, style: Style) -> Iterator[str]:
+    groups = gaps(report)
     if not groups:
         return
     yield style.paint("could not be checked", Tone.DOUBTFUL)
@@ -127,33 +135,47 @@ def _gaps(report: Report, style: Style) -> Iterator[str]:
 
 
 def _bill(report: Report, style: Style) -> Iterator[str]:
-    """What the run cost and what became of what it made."""
+    yield from wrap(cost(report), style.width)
+    gone = fate(report)
+    yield from wrap(gone, style.width) if gone else ()
+    for line in left(report):
+        yield from (style.paint(each, Tone.DOUBTFUL) for each in wrap(line, style.width, rest="  "))
+
+
+def cost(report: Report) -> str:
+    """How many checks there were, and what the run cost the cluster and the user."""
     found = {(f.rule, f.subject) for f in flatten((*report.causes, *report.advice))}
-    gaps = [u for u in report.unknown if u.rule != UNEXPLAINED]
-    checks = len(found) + len(gaps) + len(report.clear)
+    unknown = [u for u in report.unknown if u.rule != UNEXPLAINED]
+    checks = len(found) + len(unknown) + len(report.clear)
     parts = [f"{checks} check{'s' if checks != 1 else ''}: {len(report.clear)} clear"]
     parts += [f"{len(found)} found"] if found else []
-    parts += [f"{len(gaps)} unknown"] if gaps else []
+    parts += [f"{len(unknown)} unknown"] if unknown else []
     costs = [f"{number} {one_line(what)}" for what, number in report.counts.items()]
     costs += [f"{seconds:.1f} s"] if (seconds := report.timing.get("total")) is not None else []
-    yield from wrap("; ".join(filter(None, (", ".join(parts), ", ".join(costs)))), style.width)
+    return "; ".join(filter(None, (", ".join(parts), ", ".join(costs))))
+
+
+def fate(report: Report) -> str:
+    """What was made and is gone; empty when nothing was."""
     fates = Counter(made.fate for made in report.made)
     kinds = (
         ("removed", "pod", "made and removed"),
         ("ended", "ephemeral container", "ended, to go with the pod"),
     )
-    gone = [
+    return "; ".join(
         f"{number} {what}{'s' if number > 1 else ''} {became}"
         for fate, what, became in kinds
         if (number := fates[fate])
+    )
+
+
+def left(report: Report) -> list[str]:
+    """What was made and is not known to be gone."""
+    return [
+        one_line(f"left: {made.what}: {made.fate or 'fate unknown'}")
+        for made in report.made
+        if made.fate not in GONE
     ]
-    yield from wrap("; ".join(gone), style.width) if gone else ()
-    for made in report.made:
-        if made.fate not in GONE:
-            text = f"left: {made.what}: {made.fate or 'fate unknown'}"
-            yield from (
-                style.paint(line, Tone.DOUBTFUL) for line in wrap(text, style.width, rest="  ")
-            )
 
 
 def _outcome(report: Report, style: Style) -> Iterator[str]:
@@ -188,7 +210,7 @@ def headline(report: Report) -> str:
 
 
 def _causes(causes: Iterable[Cause]) -> str:
-    first, *others = _alike(causes)
+    first, *others = alike(causes)
     more = f", and {len(others)} more cause{'s' if len(others) > 1 else ''}" if others else ""
     found = [each.finding for each in first]
     return f"{named(*found)} ({found[0].confidence.value}){more}"
