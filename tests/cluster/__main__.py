@@ -9,6 +9,7 @@ import time
 
 from tests.cluster import build, demo, hold, images, needs
 from tests.cluster.cluster import Cluster
+from tests.cluster.dns_setup import DnsSetup
 from tests.cluster.faults import FAULTS
 from tests.cluster.shell import ClusterError
 
@@ -21,7 +22,11 @@ def arguments() -> argparse.Namespace:
         return commands.add_parser(name, help=says, description=says)
 
     command("build", "build programs and images, once; `up` does it too")
-    command("up", "start a cluster; one of this index that runs is ended first")
+    up = command("up", "start a cluster; one of this index that runs is ended first")
+    healthy = DnsSetup()
+    up.add_argument("--domain", default=healthy.domain, help="cluster domain (%(default)s)")
+    up.add_argument("--service-cidr", default=healthy.service_cidr, help="(%(default)s)")
+    up.add_argument("--dns-address", default=healthy.address, help="ClusterIP (%(default)s)")
     command("down", "end it; leaves nothing behind")
     command("status", "show what runs and what is broken")
     command("env", 'print the settings to use it by: eval "$(... env)"')
@@ -45,7 +50,13 @@ def main() -> int:
             build.kube()
             images.store()
         case "up":
-            cluster.up()
+            cluster.up(
+                DnsSetup(
+                    domain=chosen.domain,
+                    service_cidr=chosen.service_cidr,
+                    address=chosen.dns_address,
+                )
+            )
             environment(cluster)
         case "down":
             cluster.down()
@@ -55,7 +66,7 @@ def main() -> int:
             environment(cluster)
         case "faults":
             for fault in FAULTS.values():
-                print(f"{fault.name:32}{fault.slug or 'healthy':34}{fault.title}")
+                print(f"{fault.name:33} {fault.slug or 'healthy':33} {fault.title}")
         case "break":
             fault = hold.break_(cluster, chosen.name)
             print("broken; now:", shlex.join(["kubectl", *fault.question]))

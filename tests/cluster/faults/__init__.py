@@ -16,12 +16,28 @@ from tests.cluster.faults import (
     odd,
     path,
     pod,
+    pod_image,
+    pod_start,
+    policy,
     server,
     upstreams,
 )
 from tests.cluster.faults.fault import Fault
 
-LAYERS = (pod, node, path, nodelocal, server, corefile, upstreams, names, odd)
+LAYERS = (
+    pod,
+    pod_image,
+    pod_start,
+    node,
+    path,
+    policy,
+    nodelocal,
+    server,
+    corefile,
+    upstreams,
+    names,
+    odd,
+)
 ALL = tuple(fault for layer in LAYERS for fault in layer.FAULTS)
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in ALL}
 assert len(FAULTS) == len(ALL), "two faults of one name"

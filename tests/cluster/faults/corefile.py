@@ -9,7 +9,7 @@ from dataclasses import replace
 from tests.cluster import dns_setup
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_change import corefile, wait_log, with_lines
-from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites, fresh
 from tests.cluster.faults.pod import NOWHERE
 from tests.cluster.upstream import EXTERNAL, Rule, Zone
 
@@ -125,6 +125,20 @@ def upstreams_disagree(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def too_few_at_once(cluster: Cluster) -> Iterator[None]:
+    """A slow upstream fills the number of queries that forward keeps open."""
+    text = cluster.setup.corefile.replace("max_concurrent 1000", "max_concurrent 1")
+    slow = Zone(rules=(Rule(name="example.com", delay=1.5),))
+    with cluster.upstream.telling(slow), corefile(cluster, text):
+        web = cluster.pod("web")
+        ask = " ".join(f"dig +tries=1 +time=4 {fresh()} &" for _ in range(8))
+        said = web.run(("sh", "-c", f"{ask} wait"))
+        bites("status: REFUSED" in said, "no query is refused")
+        wait_log(cluster, "concurrent queries exceeded maximum 1")
+        yield
+
+
 FAULTS = (
     Fault(
         name="corefile-invalid",
@@ -176,6 +190,12 @@ FAULTS = (
         title="A stub domain whose server does not answer",
         apply=stub_domain_dead,
         args=("--name", CORPORATE),
+    ),
+    Fault(
+        name="forward-max-concurrent",
+        slug="forward-max-concurrent",
+        title="A slow upstream and a low limit of queries at once",
+        apply=too_few_at_once,
     ),
     Fault(
         name="upstreams-disagree",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.cluster.change import Object, applied, kubelets, victim
+from tests.cluster.change import Object, applied, kubelets, replaced, victim
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_setup import DnsSetup
-from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites
+from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites, fresh
 from tests.cluster.images import COREDNS
 from tests.cluster.layout import WORKERS
 from tests.cluster.shell import ClusterError, wait_for
@@ -146,12 +146,41 @@ def down(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def upstream_without_tcp(cluster: Cluster) -> Iterator[None]:
+    """The cache asks the cluster's DNS over TCP only, and its Service knows UDP only."""
+
+    def udp_only(found: Object) -> None:
+        found["spec"]["ports"] = found["spec"]["ports"][:1]
+
+    with (
+        node_cache(cluster),
+        victim(cluster) as pod,
+        replaced(cluster, "service", UPSTREAM, "kube-system", udp_only),
+    ):
+        wait_for(
+            "does not bite: cluster names fail",
+            lambda: not pod.dig(fresh("svc.cluster.local"), seconds=1).status.startswith("N"),
+            timeout=15,
+        )
+        pod.expect("NOERROR", f"{EXTERNAL}.")
+        pod.expect("NOERROR", KUBERNETES, server=cluster.setup.address)
+        yield
+
+
 FAULTS = (
     Fault(
         name="nodelocal-down",
         slug="nodelocal-down",
         title="The node's DNS cache does not run, and pods ask it",
         apply=down,
+        target="pod/victim",
+    ),
+    Fault(
+        name="nodelocal-misrouted",
+        slug="nodelocal-misrouted",
+        title="The node's DNS cache cannot reach the cluster's DNS over TCP",
+        apply=upstream_without_tcp,
         target="pod/victim",
     ),
     Fault(

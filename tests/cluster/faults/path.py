@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from tests.cluster.apps import NAMESPACE
-from tests.cluster.change import Object, applied, iptables, paused, replaced, victim
+from tests.cluster.change import Object, iptables, paused, replaced, victim
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_change import deployment, dns_pod_on, dns_pods
 from tests.cluster.faults.fault import KUBERNETES, Fault, bites
-from tests.cluster.layout import POD_CIDR, WORKERS
+from tests.cluster.layout import WORKERS
 from tests.cluster.probe import Vantage
 from tests.cluster.shell import wait_for
 
@@ -130,60 +129,6 @@ def service_local_policy(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-def _policy(name: str, namespace: str, **spec: Any) -> Object:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }
-
-
-def _address(cluster: Cluster, pod: str) -> str:
-    found = cluster.kubectl.get("pod", pod, "-n", NAMESPACE)
-    return str(found["status"]["podIP"])
-
-
-@contextmanager
-def netpol_egress(cluster: Cluster) -> Iterator[None]:
-    """Deny-all egress. The CNI here enforces no policy, so its work is done by hand."""
-    web = {"matchLabels": {"app": "web"}}
-    policy = _policy("default-deny", NAMESPACE, podSelector=web, policyTypes=["Egress"])
-    rule = f"FORWARD -s {_address(cluster, 'web')} -m conntrack --ctstate NEW -j DROP"
-    with applied(cluster, policy), iptables(cluster, ("w1", rule)):
-        place = cluster.pod("web")
-        for server in (cluster.setup.address, dns_pod_on(cluster, "w1")["status"]["podIP"]):
-            place.expect("timeout", KUBERNETES, server=server)
-        bites(cluster.pod("alpine").getent(KUBERNETES), "another pod of that node fails too")
-        yield
-
-
-@contextmanager
-def dns_ingress_blocked(cluster: Cluster) -> Iterator[None]:
-    """A policy in front of the DNS pods that admits nobody but their own namespace."""
-    setup = cluster.setup
-    own = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": setup.namespace}}}
-    policy = _policy(
-        "dns-internal",
-        setup.namespace,
-        podSelector={"matchLabels": dict(setup.labels)},
-        policyTypes=["Ingress"],
-        ingress=[{"from": [own]}],
-    )
-    rules = [
-        (pod["spec"]["nodeName"], f"FORWARD -s {POD_CIDR} -d {pod['status']['podIP']} -p {protocol}"
-         f" --dport {setup.pod_port} -j DROP")
-        for pod in dns_pods(cluster)
-        for protocol in ("udp", "tcp")
-    ]  # fmt: skip
-    with applied(cluster, policy), iptables(cluster, *rules):
-        for name in ("web", "api"):
-            for pod in dns_pods(cluster):
-                cluster.pod(name).expect("timeout", KUBERNETES, server=pod["status"]["podIP"])
-        cluster.host("w1").expect("NOERROR", KUBERNETES, server=setup.address)
-        yield
-
-
 @contextmanager
 def tcp_blocked(cluster: Cluster) -> Iterator[None]:
     """Only UDP 53 passes: what does not fit a datagram cannot be resolved."""
@@ -275,18 +220,6 @@ FAULTS = (
         slug="dns-service-misbuilt",
         title="internalTrafficPolicy Local, and no DNS pod on the node",
         apply=service_local_policy,
-    ),
-    Fault(
-        name="netpol-egress",
-        slug="netpol-egress",
-        title="A deny-all egress policy selects the pod",
-        apply=netpol_egress,
-    ),
-    Fault(
-        name="dns-ingress-blocked",
-        slug="dns-ingress-blocked",
-        title="An ingress policy keeps everybody from the DNS pods",
-        apply=dns_ingress_blocked,
     ),
     Fault(
         name="tcp-fallback-broken",

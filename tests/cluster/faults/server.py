@@ -175,6 +175,20 @@ def replica_without_upstream(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def on_one_node(cluster: Cluster) -> Iterator[None]:
+    """Nothing fails; the next reboot of that node takes all of DNS away."""
+
+    def together(found: Object) -> None:
+        spec = found["spec"]["template"]["spec"]
+        spec["nodeSelector"] = {"kubernetes.io/hostname": "w2"}
+
+    with deployment(cluster, together, ready=True):
+        nodes = {pod["spec"]["nodeName"] for pod in dns_pods(cluster)}
+        bites(nodes == {"w2"}, f"the DNS pods are on {nodes}")
+        yield
+
+
 FAULTS = (
     Fault(
         name="coredns-scaled-to-zero",
@@ -199,6 +213,12 @@ FAULTS = (
         slug="coredns-bind-failed",
         title="The DNS pods may not bind port 53",
         apply=bind_denied,
+    ),
+    Fault(
+        name="coredns-on-one-node",
+        slug="coredns-placement-rollout",
+        title="Both DNS pods on one node",
+        apply=on_one_node,
     ),
     Fault(
         name="coredns-rbac",

@@ -1,0 +1,72 @@
+"""Faults by which a pod never starts: its node cannot give it a network or a resolv.conf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from tests.cluster import apps
+from tests.cluster.change import applied, kubelets
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults.fault import Fault
+from tests.cluster.shell import wait_for
+
+
+def _has_event(cluster: Cluster, reason: str, words: str) -> bool:
+    chosen = f"involvedObject.name=victim,reason={reason}"
+    events = cluster.kubectl.get("events", "-n", apps.NAMESPACE, "--field-selector", chosen)
+    return any(words in event["message"] for event in events["items"])
+
+
+@contextmanager
+def _stuck(cluster: Cluster, *, reason: str, words: str) -> Iterator[None]:
+    """A pod on w1 that does not start, for the reason that its events tell."""
+    cluster.kubectl("delete", "events", "-n", apps.NAMESPACE, "--all")
+    with applied(cluster, apps.pod("victim", node="w1")):
+        told = partial(_has_event, cluster, reason, words)
+        wait_for(f"does not bite: an event {reason}", told, timeout=60, interval=0.3)
+        yield
+
+
+@contextmanager
+def cni_down(cluster: Cluster) -> Iterator[None]:
+    """The network plugin's configuration is gone, as before its agent has ever run."""
+    config = next((cluster.node("w1").folder / "cni").glob("*.conflist"))
+    away = config.with_suffix(".away")
+    config.rename(away)
+    try:
+        with _stuck(cluster, reason="NetworkNotReady", words="cni plugin not initialized"):
+            yield
+    finally:
+        away.rename(config)
+        cluster.kubectl.wait("condition=Ready", "node", "w1", timeout=60)
+
+
+@contextmanager
+def resolv_conf_missing(cluster: Cluster) -> Iterator[None]:
+    """The kubelet is told of a file that this node does not have."""
+    absent = "/run/resolver-of-another-distribution/resolv.conf"
+    with (
+        kubelets(cluster, "w1", resolvConf=absent),
+        _stuck(cluster, reason="FailedCreatePodSandBox", words=f"open {absent}"),
+    ):
+        yield
+
+
+FAULTS = (
+    Fault(
+        name="cni-down-on-node",
+        slug="cni-down-on-node",
+        title="The network plugin of a node is not set up",
+        apply=cni_down,
+        target="pod/victim",
+    ),
+    Fault(
+        name="host-resolvconf-missing",
+        slug="host-resolvconf-missing-or-empty",
+        title="The kubelet's resolvConf names a file that is not there",
+        apply=resolv_conf_missing,
+        target="pod/victim",
+    ),
+)
