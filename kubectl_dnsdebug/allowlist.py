@@ -78,7 +78,7 @@ NODE: Shape = {
     },
 }
 SERVICE: Shape = {
-    "metadata": _META,
+    "metadata": {**_META, "creationTimestamp": True},
     "spec": {
         "type": True,
         "clusterIP": True,

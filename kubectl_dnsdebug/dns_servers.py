@@ -25,7 +25,8 @@ _UPSTREAM = re.compile(
 
 
 def age(seen: Observed, stamp: str) -> float:
-    """Seconds from an RFC 3339 stamp (or a line that begins with one) to the collection; infinite without one."""
+    """Seconds from an RFC 3339 stamp (or a line that begins with one) to the collection; infinite
+    without one."""
     then, now = _STAMP.match(stamp), _STAMP.match(seen.evidence.collected_at)
     if not then or not now:
         return float("inf")
@@ -34,7 +35,8 @@ def age(seen: Observed, stamp: str) -> float:
 
 
 def lines(seen: Observed, *words: str, pod: Pod | None = None) -> tuple[tuple[str, str], ...]:
-    """(fact id, line) of the DNS servers' logs with all the words, of one pod if given. Never Missing."""
+    """(fact id, line) of the DNS servers' logs with all the words, of one pod if given. Never
+    Missing."""
     of_pod = (
         {f"log/{pod.namespace}/{pod.name}", f"log-previous/{pod.namespace}/{pod.name}"}
         if pod
@@ -61,7 +63,8 @@ def message(line: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamError:
-    """A question that a DNS server forwarded in vain. `id` is the log's fact, `why` the system's words."""
+    """A question that a DNS server forwarded in vain. `id` is the log's fact, `why` the system's
+    words."""
 
     id: str
     name: str
@@ -111,7 +114,8 @@ def deployments(seen: Observed) -> tuple[Deployment, ...]:
 
 
 def failing(seen: Observed) -> tuple[Pod, ...]:
-    """DNS pods that are not ready, the crashing ones first. Raises Missing when pods could not be listed."""
+    """DNS pods that are not ready, the crashing ones first. Raises Missing when pods could not be
+    listed."""
     ill = [pod for pod in seen.dns_pods if not pod.ready and not pod.terminating]
     return tuple(sorted(ill, key=lambda pod: (-pod.restarts, pod.name)))
 
@@ -134,3 +138,12 @@ def dns_pod(seen: Observed, ip: str) -> Pod | None:
 def lacking(service: Service) -> Iterator[Transport]:
     """Transports over which a DNS Service takes nothing."""
     yield from (each for each in Transport if each not in service.dns_ports)
+
+
+def pod_of_log(seen: Observed, id: str) -> Pod | None:
+    """The DNS pod whose log a fact is. Never Missing."""
+    try:
+        found = [p for p in seen.dns_pods if id.endswith(f"/{p.namespace}/{p.name}")]
+    except Missing:
+        found = []
+    return next(iter(found), None)

@@ -31,7 +31,8 @@ def service_reach(
 
 
 def _service_addresses(seen: Observed) -> tuple[str, ...]:
-    """The ClusterIPs; where Services may not be read, the nameservers of files that kubelet made for cluster DNS."""
+    """The ClusterIPs; where Services may not be read, the nameservers of files that kubelet made
+    for cluster DNS."""
     if seen.cluster_ips:
         return seen.cluster_ips
     confs = filter(None, map(seen.conf_or_none, seen.evidence.vantages))
@@ -166,7 +167,8 @@ def targets_on(seen: Observed, node: Subject) -> tuple[Subject, ...]:
 
 
 def place(seen: Observed, node: Subject) -> Vantage:
-    """Where to look at the path from: a plain pod of the node, or a target there. Raises Missing."""
+    """Where to look at the path from: a plain pod of the node, or a target there. Raises
+    Missing."""
     try:
         return seen.control(node)
     except Missing:
@@ -184,7 +186,8 @@ def lossy(reach: Reach) -> bool:
 
 
 def local_policy(seen: Observed, server: str) -> bool:
-    """Whether the Service of that address sends a node's questions only to DNS pods of the node itself."""
+    """Whether the Service of that address sends a node's questions only to DNS pods of the node
+    itself."""
     try:
         return any(s.local_only for s in seen.dns_services if server in s.cluster_ips)
     except Missing:
@@ -264,6 +267,44 @@ def outside(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
     return found
 
 
+def outside_failed(seen: Observed) -> tuple[Answer, ...]:
+    """Questions for a name outside that got no usable answer from the cluster's DNS, from any
+    place.
+
+    Those that never got there do not count: the way to the DNS pods has causes of its own. Raises
+    Missing when no such name was asked anywhere.
+    """
+    asked = (*_outside_service(seen), *outside_direct(seen))
+    if not asked:
+        raise Missing("no name outside the cluster was asked")
+    lost = {
+        (a.vantage, a.server) for a in seen.answers if "#reach." in a.id and a.status.is_silence
+    }
+    return tuple(a for a in asked if not says_something(a) and (a.vantage, a.server) not in lost)
+
+
+def _outside_service(seen: Observed) -> tuple[Answer, ...]:
+    servers = _service_addresses(seen)
+    return tuple(
+        a
+        for v in seen.evidence.vantages
+        if v.role is not Role.DEFAULT
+        for a in seen.ask(v, server=servers, probe="ext.")
+        if a.type == "A"
+    )
+
+
+def outside_direct(seen: Observed) -> tuple[Answer, ...]:
+    """What each DNS pod said of a name outside, asked directly. Never Missing."""
+    return tuple(
+        a
+        for v in seen.evidence.vantages
+        for ip, _ in replicas_seen(seen, v)
+        for a in seen.ask(v, server=ip, probe="ext.")
+        if a.type == "A"
+    )
+
+
 def says_something(answer: Answer) -> bool:
     """Whether the name's owner spoke, if only to say that there is no such name."""
     return answer.status in (Status.NOERROR, Status.NXDOMAIN)
@@ -281,7 +322,8 @@ def is_dns_pod(seen: Observed, subject: Subject) -> bool:
 
 
 def replies(seen: Observed, vantage: Vantage, server: str, name: str) -> tuple[Reply, ...]:
-    """What a server gave there for A and AAAA of an absolute name; empty where that is not known."""
+    """What a server gave there for A and AAAA of an absolute name; empty where that is not
+    known."""
     found = []
     for type in ("A", "AAAA"):
         answers = seen.ask(vantage, server=server, name=name, type=type, transport=Transport.UDP)

@@ -58,6 +58,7 @@ PURE: dict[str, set[str]] = {
         "rule",
         "symptoms",
         "dns_servers",
+        "dns_policies",
         "image",
         "names",
         "model",
@@ -71,7 +72,6 @@ PURE: dict[str, set[str]] = {
     "catalogue": {"rule"},
     "diagnose": {"model", "observe", "rule"},
     "report": {"model", "objects", "observe", "pictures", "rule", "diagnose"},
-    "flags": {"model", "click"},
     "render": {"model", "resolvconf", "pictures", "report", "tabulate", "rich", "click", "yaml"},
 }
 
@@ -122,6 +122,8 @@ LIVE: dict[str, set[str]] = {
         "vantage",
         "cleanup",
     },
+    "completion": {"hygiene", "kubeconfig", "credentials", "tls", "rules", "click"},
+    "flags": {"model", "completion", "click"},
     "signals": set(),
     "progress": {"rich"},
 }
@@ -130,7 +132,7 @@ LAYERS = PURE | LIVE
 
 # The command line joins everything, but loads these only in the command that needs them:
 # `explain` and `replay` neither wait for the Kubernetes client nor depend on it.
-ON_DEMAND = {"kubernetes", *LIVE} - {"signals"}
+ON_DEMAND = {"kubernetes", *LIVE} - {"signals", "flags"}
 
 NOT_PURE = {
     "asyncio",

@@ -1,4 +1,8 @@
-"""Replies of a DNS pod on the client's node skip the NAT that gives the Service's address back."""
+"""Replies of a DNS pod on the client's own node skip the NAT that would restore their address.
+
+Bridged packets pass iptables only while br_netfilter is loaded and its sysctl is on. Without that,
+a lookup fails when the Service picks the DNS pod on the same node, and works when it picks another.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +18,28 @@ from kubectl_dnsdebug.rule import Found, rule
     "bridge-nf-off",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="{node}: questions to {server} are lost when they go to the DNS pod on the same node: "
-    "{summary}, while each DNS pod answers when asked directly; bridged replies skip the NAT",
+    message="On {node} questions to {server} are lost when they go to the DNS pod on the same "
+    "node: "
+    "{summary}, while each DNS pod answers when asked directly. Bridged replies skip the NAT.",
     remedy="On {node}: modprobe br_netfilter, set net.bridge.bridge-nf-call-iptables=1, make both "
     "last (modules-load.d, sysctl.d), and find what reset them.",
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    control = seen.control(subject)
-    for service in symptoms.service_reach(seen, control):
-        reach = symptoms.node_reach(seen, subject, service.server)
-        if not reach.silent or reach.saw(*symptoms.INSTANT):
+    place = symptoms.place(seen, subject)
+    for service in symptoms.service_reach(seen, place):
+        if not service.silent:
             continue
-        direct = symptoms.replicas(seen, control)
+        reach = symptoms.node_reach(seen, subject, service.server)
+        if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
+            continue
+        direct = symptoms.replicas(seen, place)
         if not direct.local or not direct.all_fine:
             continue
         if direct.remote and reach.dead:
-            continue  # replies from elsewhere pass the NAT: then the loss is partial
-        if not direct.remote and not symptoms.other_service_works(seen, control):
+            continue  # with replicas elsewhere the loss is partial: those replies pass the NAT
+        if not direct.remote and not symptoms.other_service_works(seen, place):
             continue  # no ClusterIP works at all: kube-proxy
         yield Found(
             evidence=(*symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),

@@ -1,0 +1,155 @@
+"""CoreDNS cannot reach the API server, so that it knows nothing or only what was true before.
+
+Started without the API it answers SERVFAIL for every cluster name; cut off later it stays ready
+and never hears of a new Service or endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
+from kubectl_dnsdebug.objects import Pod, at
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+_UNSYNCED = ("starting server with unsynced Kubernetes API", 'Plugins not ready: "kubernetes"')
+LAG = 3.0  # seconds that a watch may lag behind the API
+# Reflector lines: the API's client says why a list or a watch failed.
+_WHY = (
+    "dial tcp",
+    "i/o timeout",
+    "Unauthorized",
+    "x509:",
+    "connection refused",
+    "no route to host",
+)
+
+
+@rule(
+    "coredns-api-unreachable",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="CoreDNS does not reach the Kubernetes API, {word}. {effect}",
+    remedy="Repair the way from DNS pods on {node} to the API's Service (kube-proxy, routes, "
+    "firewalls), or their token and CA, then restart the DNS pods.",
+    verify="kubectl -n {namespace} logs {pod} | grep -E 'unsynced|Failed to|not ready'",
+    explains=("dns-no-ready-endpoints", "coredns-replica-divergence"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    stale = () if _hides_some(seen) else _unknown_services(seen)
+    if not stale and symptoms.dns_serves(seen):
+        return
+    for pod in sorted(seen.dns_pods, key=lambda pod: pod.ready):
+        failed = _servfail(seen, pod)
+        said = _said(seen, pod)
+        if not said or any("forbidden" in line for _, line in dns_servers.lines(seen, pod=pod)):
+            continue  # or it is reached, and refuses
+        if not pod.ready and (failed or not pod.ips):
+            effect = "It answers SERVFAIL for cluster names."
+            yield _found(pod, f"says {pod.name}: {_line(said)}", said, failed, effect)
+            return
+        if stale:
+            effect = f"It denies {stale[0].name}, which the API has."
+            yield _found(pod, f"says {pod.name}: {_line(said)}", said, stale, effect)
+            return
+    if stale:
+        pod = next((p for p in seen.dns_pods if stale[0].server in p.ips), seen.dns_pods[0])
+        effect = f"{stale[0].server} denies {stale[0].name}, which the API has for longer."
+        yield _found(pod, "to all appearances", None, stale, effect)
+        return
+    for pod in dns_servers.failing(seen):
+        if pod.phase == "Running":
+            seen.log(pod)  # raises Missing where it would have been said
+
+
+def _found(
+    pod: Pod, word: str, said: tuple[str, str] | None, answers: tuple[Answer, ...], effect: str
+) -> Found:
+    log = (said[0],) if said else ()
+    return Found(
+        evidence=(*log, *(a.id for a in answers[:3]), *(() if said else ("services",))),
+        args={
+            "pod": pod.name,
+            "node": pod.node,
+            "namespace": pod.namespace,
+            "word": word,
+            "effect": effect,
+        },
+        confidence=Confidence.CERTAIN if said else Confidence.LIKELY,
+        settles="" if said else "the DNS pods' log after some minutes, or a restart of one of them",
+    )
+
+
+def _line(said: tuple[str, str]) -> str:
+    return dns_servers.message(said[1]).rstrip(".")
+
+
+def _said(seen: Observed, pod: Pod) -> tuple[str, str] | None:
+    """The line of the pod's log that says so, the most telling first."""
+    of_client = [
+        (id, line)
+        for id, line in dns_servers.recent_lines(seen, pod=pod)
+        if ("Failed to" in line or "failed to list" in line or "plugin/kubernetes" in line)
+        and any(why in line for why in _WHY)
+    ]
+    unsynced = [
+        found for words in _UNSYNCED for found in dns_servers.recent_lines(seen, words, pod=pod)
+    ]
+    return next(iter((*reversed(of_client), *unsynced)), None)
+
+
+def _servfail(seen: Observed, pod: Pod) -> tuple[Answer, ...]:
+    """Its refusals to answer for names that every cluster has."""
+    return tuple(
+        a
+        for a in seen.answers
+        if a.server in pod.ips and "#reach." in a.id and a.status is Status.SERVFAIL
+    )
+
+
+def _unknown_services(seen: Observed) -> tuple[Answer, ...]:
+    """Answers 'no such name' for Services that the API had when the server said so.
+
+    A denial is kept for as many seconds as the last number of its SOA says, and its TTL counts
+    down from there: so it tells how old it is. A Service younger than that may be unknown rightly.
+    """
+    try:
+        services, domain = seen.services, seen.domain
+    except Missing:
+        return ()
+    born = {
+        f"{s.name}.{s.namespace}.svc.{domain}.".lower(): dns_servers.age(
+            seen, at(s.raw, "metadata", "creationTimestamp", default="")
+        )
+        for s in services
+        if (s.cluster_ips or s.external_name) and at(s.raw, "metadata", "creationTimestamp")
+    }
+    servers = {*seen.cluster_ips, *(e.ip for e in seen.dns_endpoints)} if born else set()
+    return tuple(
+        a
+        for a in seen.answers
+        if a.status is Status.NXDOMAIN
+        and a.server in servers
+        and a.name in born
+        and born[a.name] > _age_of_denial(a) + LAG
+    )
+
+
+def _age_of_denial(answer: Answer) -> float:
+    """Seconds since the server made it; infinite where it does not say."""
+    for record in answer.authority:
+        if record.type == "SOA":
+            return float(int(record.data.split()[-1]) - record.ttl)
+    return float("inf")
+
+
+def _hides_some(seen: Observed) -> bool:
+    """Whether the Corefile serves only some namespaces or Services: then a denial may be meant."""
+    try:
+        plugins = [p for block in seen.corefile.blocks for p in block.named("kubernetes")]
+    except Missing:
+        return False
+    hiding = ("namespaces", "labels", "namespace_labels")
+    return any(plugin.property(each) is not None for plugin in plugins for each in hiding)

@@ -1,0 +1,55 @@
+"""CoreDNS cannot take its port: another program has it, or the right to bind it is lacking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Scope, Severity, Subject
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+_TAKEN, _DENIED = "bind: address already in use", "bind: permission denied"
+
+
+@rule(
+    "coredns-bind-failed",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="DNS pod {pod} cannot bind its port and exits: {line}.",
+    remedy="{cure}",
+    verify="kubectl -n {namespace} logs {pod} | grep bind:",
+    explains=("dns-no-ready-endpoints",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    if symptoms.dns_serves(seen):
+        return
+    for pod in dns_servers.failing(seen):
+        for words in (_DENIED, _TAKEN):
+            found = dns_servers.lines(seen, words, pod=pod)
+            if found:
+                id, line = found[-1]
+                yield Found(
+                    evidence=(id,),
+                    args={
+                        "pod": pod.name,
+                        "namespace": pod.namespace,
+                        "line": dns_servers.message(line).rstrip("."),
+                        "cure": _cure(words, pod.node),
+                    },
+                )
+                return
+        if dns_servers.crashing(pod):
+            seen.log(pod)  # raises Missing: the reason of the crash stands there
+
+
+def _cure(words: str, node: str) -> str:
+    if words == _TAKEN:
+        return (
+            f"Free the port on {node} (systemd-resolved: DNSStubListener=no; dnsmasq), or give "
+            "CoreDNS an address of its own with the bind plugin."
+        )
+    return (
+        "Give the DNS container the capability NET_BIND_SERVICE back (and allowPrivilegeEscalation "
+        "where its image needs it), or let it listen above port 1023."
+    )

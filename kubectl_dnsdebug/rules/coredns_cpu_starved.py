@@ -1,0 +1,60 @@
+"""DNS pods do not get the CPU time to answer in time: they fail their own health check.
+
+Cluster names, which need no upstream, are slow as well. A CPU limit, a busy node, or too few pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers
+from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Pod, at
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+SLOW = 250.0  # ms for a name out of CoreDNS's own memory
+
+
+@rule(
+    "coredns-cpu-starved",
+    scope=Scope.CLUSTER,
+    severity=Severity.WARNING,
+    message="DNS pod {pod} is too slow for its own health check, {count} times of late: {line}. "
+    "CPU "
+    "limit: {limit}; cluster names took up to {slowest}.",
+    remedy="Remove the CPU limit of the DNS pods or raise it, add replicas, and see what else "
+    "keeps "
+    "{node} busy.",
+    verify="kubectl -n {namespace} logs {pod} | grep 'plugin/health'",
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    """Symptom and proof are the log's; where it was not read nothing is claimed."""
+    found = dns_servers.recent_lines(seen, "plugin/health: Local health request")
+    for id, line in found[-1:]:
+        pod = dns_servers.pod_of_log(seen, id)
+        if pod is None:
+            return
+        slowest = max((a.ms for a in seen.answers if a.server in pod.ips and a.ms), default=0.0)
+        yield Found(
+            evidence=(id,),
+            args={
+                "pod": pod.name,
+                "namespace": pod.namespace,
+                "node": pod.node,
+                "count": len(found),
+                "line": dns_servers.message(line).rstrip("."),
+                "limit": _limit(pod),
+                "slowest": f"{slowest:.0f} ms",
+            },
+            confidence=Confidence.CERTAIN if slowest > SLOW else Confidence.LIKELY,
+            settles="" if slowest > SLOW else "throttling counters of the DNS containers",
+        )
+
+
+def _limit(pod: Pod) -> str:
+    limits = [
+        str(at(c, "resources", "limits", "cpu", default=""))
+        for c in at(pod.raw, "spec", "containers", default=())
+    ]
+    return ", ".join(filter(None, limits)) or "none"

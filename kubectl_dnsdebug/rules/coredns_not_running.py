@@ -1,0 +1,98 @@
+"""No DNS pod runs: scaled to zero, on no node, without its image, or its node is gone.
+
+Pods that start and crash are other causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Pod, at
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+_STARTING = {"ContainerCreating", "PodInitializing"}
+
+
+@rule(
+    "coredns-not-running",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="No DNS pod runs: {what}",
+    remedy="{cure}",
+    verify="kubectl -n {namespace} get deployments,daemonsets,pods -l {selector} -o wide",
+    explains=("dns-no-ready-endpoints",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    if symptoms.dns_serves(seen):
+        return
+    pods = [pod for pod in seen.dns_pods if not pod.terminating]
+    if any(_runs(pod) or dns_servers.crashing(pod) for pod in pods):
+        return
+    found = _no_pods(seen) if not pods else _stuck(seen, pods[0], len(pods))
+    if found:
+        yield found
+
+
+def _no_pods(seen: Observed) -> Found | None:
+    deployments = dns_servers.deployments(seen)
+    if any(each.ready for each in deployments):
+        return None  # pods are there, the Service does not select them
+    evidence = [f.id for f in seen.evidence.facts if f.id.startswith(("dns-pods/", "deployments/"))]
+    if not deployments:
+        what = "there is none, and no Deployment that would make one."
+        cure = "Install the cluster's DNS again, by the way this cluster was set up."
+    else:
+        first = deployments[0]
+        name = f"{first.namespace}/{first.name}"
+        if first.wanted == 0:
+            what = f"Deployment {name} is scaled to zero."
+            cure = f"Scale Deployment {name} up, to two replicas or more."
+        else:
+            what = f"Deployment {name} wants {first.wanted} and makes none."
+            cure = f"Read why Deployment {name} makes no pods: its events, quotas and webhooks."
+    return Found(evidence=evidence, args={"what": what, "cure": cure, **_where(seen)})
+
+
+def _stuck(seen: Observed, pod: Pod, count: int) -> Found:
+    id, why = _why(seen, pod)
+    return Found(
+        evidence=(id,),
+        args={
+            "what": f"all {count} are stuck; {pod.name} is {pod.phase}: {why}",
+            "cure": f"Remove what keeps {pod.name} from running: scheduling constraints, taints, "
+            "resources, its image or its node.",
+            **_where(seen),
+        },
+    )
+
+
+def _why(seen: Observed, pod: Pod) -> tuple[str, str]:
+    """Evidence and reason, the most telling first."""
+    pods = next(f.id for f in seen.evidence.facts if f.id.startswith("dns-pods/"))
+    for container in pod.containers:
+        if container.waiting and container.waiting not in _STARTING:
+            return pods, f"{container.waiting} {container.waiting_message}".strip()[:240]
+    for condition in at(pod.raw, "status", "conditions", default=()):
+        if condition.get("type") == "PodScheduled" and condition.get("status") != "True":
+            return pods, str(condition.get("message") or condition.get("reason", ""))[:240]
+    for reason in ("FailedCreatePodSandBox", "FailedMount", "FailedScheduling"):
+        for id, text in seen.events(reason, about=pod.name):
+            return id, text[:240]
+    said = at(pod.raw, "status", "message", default="") or at(pod.raw, "status", "reason")
+    return pods, str(said or "kubelet gives no reason")
+
+
+def _runs(pod: Pod) -> bool:
+    return pod.phase == "Running" and any(c.running for c in pod.containers)
+
+
+def _where(seen: Observed) -> dict[str, str]:
+    try:
+        service = seen.dns_service()
+    except Missing:
+        return {"namespace": "kube-system", "selector": "k8s-app=kube-dns"}
+    selector = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    return {"namespace": service.namespace, "selector": selector}

@@ -1,0 +1,71 @@
+"""DNS pods are killed for using more memory than their limit: gaps of seconds, or for good.
+
+The default of 170Mi is too low for many pods and Services, `pods verified`, autopath, or a flood
+of questions. A forwarding loop does it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Pod, at
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "coredns-oom",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="DNS pod {pod} was killed for its memory (OOMKilled, {restarts} restarts, limit "
+    "{limit}).",
+    remedy="Raise the memory limit of the DNS pods, and look at what fills it: questions per "
+    "second, "
+    "number of Services and pods, plugins (pods verified, autopath).",
+    verify="kubectl -n {namespace} describe pod {pod} | grep -A8 'Last State'",
+    explains=("dns-no-ready-endpoints", "coredns-replica-divergence"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    serving = symptoms.dns_serves(seen)
+    try:
+        pods = seen.dns_pods
+    except Missing:
+        if serving:
+            return
+        raise
+    for pod in sorted(pods, key=lambda pod: -pod.restarts):
+        if _killed(seen, pod):
+            facts = (
+                f.id for f in seen.evidence.facts if f.id.startswith(f"dns-pods/{pod.namespace}/")
+            )
+            yield Found(
+                evidence=facts,
+                args={
+                    "pod": pod.name,
+                    "namespace": pod.namespace,
+                    "restarts": pod.restarts,
+                    "limit": _limit(pod),
+                },
+                severity=Severity.WARNING if serving else None,
+            )
+            return
+
+
+def _killed(seen: Observed, pod: Pod) -> bool:
+    """Within the last day; what was longer ago has been survived."""
+    for status in at(pod.raw, "status", "containerStatuses", default=()):
+        for state in ("state", "lastState"):
+            ended = at(status, state, "terminated", default={})
+            if ended.get("reason") == "OOMKilled":
+                return dns_servers.age(seen, ended.get("finishedAt") or "") < dns_servers.DAY
+    return False
+
+
+def _limit(pod: Pod) -> str:
+    limits = [
+        str(at(c, "resources", "limits", "memory", default=""))
+        for c in at(pod.raw, "spec", "containers", default=())
+    ]
+    return ", ".join(filter(None, limits)) or "none: the node ran out"

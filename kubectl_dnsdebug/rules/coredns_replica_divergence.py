@@ -1,0 +1,181 @@
+"""One DNS pod is bad though it counts as ready: one lookup in so many fails.
+
+It is silent for everybody, or it answers otherwise than the others: its node's network, an old
+state, another Corefile, an upstream that it alone does not reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import (
+    Answer,
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+    Vantage,
+)
+from kubectl_dnsdebug.objects import Endpoint
+from kubectl_dnsdebug.observe import Observed, Reach
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "coredns-replica-divergence",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="DNS pod {pod} on {node} is ready but {what}, while {others}: about one lookup in "
+    "{count} fails.",
+    remedy="Delete pod {pod}; if its successor on {node} does the same, repair that node's network "
+    "or keep DNS pods off it.",
+    verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # then the same of the other DNS pods",
+    explains=("tcp-fallback-broken", "upstream-timeout"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    places = [v for v in seen.evidence.vantages if not v.failure]
+    direct = {place.id: symptoms.replicas_seen(seen, place) for place in places}
+    if all(reach.fine for reaches in direct.values() for _, reach in reaches) and not any(
+        not symptoms.says_something(a) for a in _all_answers(seen)
+    ):
+        if not places:
+            symptoms.dns_serves(seen)  # raises what kept us from looking
+        return
+    ready = [e for e in seen.dns_endpoints if e.ready]
+    if len(ready) < 2:
+        return
+    for find in (_silent, _other_answers, _no_upstream):
+        found = find(seen, places, ready)
+        if found:
+            yield found
+            return
+
+
+def _all_answers(seen: Observed) -> Iterator[Answer]:
+    return (a for a in seen.answers if (a.server and "#ext." in a.id) or "#reach." in a.id)
+
+
+def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Found | None:
+    """Silent wherever it was asked from, where another one answered."""
+    for bad in ready:
+        asked = _asked(seen, places, bad)
+        if not asked or any(not reach.dead for _, reach in asked):
+            continue
+        sound = [
+            (e, r)
+            for e in ready
+            for place, r in _asked(seen, [place for place, _ in asked], e)
+            if e.ip != bad.ip and r.fine
+        ]
+        if not sound:
+            continue
+        near = [r for place, r in asked if place.node == bad.node]
+        reach = near[0] if near else asked[0][1]
+        where = "even on its own node" if near else "from every place asked"
+        refused = reach.saw(Status.CONNECTION_REFUSED)
+        return Found(
+            evidence=(
+                *(id for _, r in asked for id in symptoms.ids(r, most=2)),
+                sound[0][1].ids[0],
+            ),
+            args=_args(bad, reach.answers[0], ready)
+            | {
+                "what": f"gives no answer {where} ({reach.summary})",
+                "others": f"{sound[0][0].pod or sound[0][0].ip} answers",
+            },
+            confidence=Confidence.CERTAIN if near or refused else Confidence.LIKELY,
+            settles="" if near or refused else f"a probe on {bad.node}",
+        )
+    return None
+
+
+def _asked(
+    seen: Observed, places: list[Vantage], endpoint: Endpoint
+) -> list[tuple[Vantage, Reach]]:
+    found = []
+    for place in places:
+        try:
+            found.append((place, seen.reach(place, endpoint.ip)))
+        except Missing:
+            continue
+    return found
+
+
+def _other_answers(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Found | None:
+    """It denies or refuses a cluster name that another one answers."""
+    good: dict[str, tuple[Endpoint, Answer]] = {}
+    bad: dict[str, tuple[Endpoint, Answer]] = {}
+    for endpoint in ready:
+        for answer in _of(seen, places, endpoint, ("reach.", "svc.")):
+            if answer.status is Status.NOERROR and answer.records:
+                good.setdefault(answer.name, (endpoint, answer))
+            elif answer.status.is_answer and answer.status is not Status.NOERROR:
+                bad.setdefault(answer.name, (endpoint, answer))
+    for name, (endpoint, answer) in bad.items():
+        if name in good and good[name][0].ip != endpoint.ip:
+            other, sound = good[name]
+            return Found(
+                evidence=(answer.id, sound.id),
+                args=_args(endpoint, answer, ready)
+                | {
+                    "what": f"answers {answer.status.value.upper()} for {name}",
+                    "others": f"{other.pod or other.ip} answers with its address",
+                },
+            )
+    return None
+
+
+def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Found | None:
+    """It fails for names outside that another one resolves."""
+    if _upstreams_are_silent(seen, places):
+        return None  # the others may answer from memory
+    results = [(e, a) for e in ready for a in _of(seen, places, e, ("ext.",)) if a.type == "A"]
+    sound = [(e, a) for e, a in results if symptoms.says_something(a)]
+    for endpoint, answer in results:
+        others = [(e, a) for e, a in sound if e.ip != endpoint.ip and a.name == answer.name]
+        if symptoms.says_something(answer) or not others or endpoint in [e for e, _ in sound]:
+            continue
+        pod = dns_servers.dns_pod(seen, endpoint.ip)
+        errors = dns_servers.upstream_errors(seen, pod) if pod else ()
+        said = f" (its upstream {errors[-1].upstream}: {errors[-1].why})" if errors else ""
+        return Found(
+            evidence=(answer.id, others[0][1].id, *(e.id for e in errors[-1:])),
+            args=_args(endpoint, answer, ready)
+            | {
+                "what": f"does not resolve {answer.name} ({answer.status.value}){said}",
+                "others": f"{others[0][0].pod or others[0][0].ip} does",
+            },
+            confidence=Confidence.CERTAIN if errors else Confidence.LIKELY,
+            settles="" if errors else "the log of that DNS pod",
+        )
+    return None
+
+
+def _upstreams_are_silent(seen: Observed, places: list[Vantage]) -> bool:
+    asked = [
+        a for place in places if place.role is Role.DEFAULT for a in seen.ask(place, probe="up.")
+    ]
+    return bool(asked) and not any(a.status.is_answer for a in asked)
+
+
+def _of(
+    seen: Observed, places: list[Vantage], endpoint: Endpoint, probes: tuple[str, ...]
+) -> Iterator[Answer]:
+    for place in places:
+        for probe in probes:
+            yield from seen.ask(place, server=endpoint.ip, probe=probe)
+
+
+def _args(endpoint: Endpoint, answer: Answer, ready: list[Endpoint]) -> dict[str, object]:
+    return {
+        "pod": endpoint.pod or endpoint.ip,
+        "node": endpoint.node,
+        "ip": endpoint.ip,
+        "port": answer.port,
+        "name": answer.name,
+        "count": len(ready),
+    }

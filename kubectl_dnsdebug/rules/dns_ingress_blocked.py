@@ -1,0 +1,127 @@
+"""Something in front of the DNS pods does not let the questions in.
+
+A NetworkPolicy for ingress in their namespace, a host firewall or a cloud's security group: whole
+namespaces or nodes fail, whatever the labels of the pod that asks, and the DNS pods are ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_policies, symptoms
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Subject,
+    Transport,
+    Vantage,
+)
+from kubectl_dnsdebug.objects import DNS_PORT, Endpoint, Pod
+from kubectl_dnsdebug.observe import Observed, Reach
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "dns-ingress-blocked",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="The DNS pods are ready but questions of {client} do not get in ({summary}): {what}",
+    remedy="Admit UDP and TCP to port {port} of the DNS pods from every pod and node that resolves "
+    "names.",
+    verify="kubectl -n {namespace} get networkpolicies -o yaml   # those that select the DNS pods",
+    explains=("tcp-fallback-broken",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    for client in seen.targets:
+        place = seen.own(client.subject)
+        if all(reach.fine for reach in symptoms.service_reach(seen, place)):
+            continue
+        lost = [
+            (e, r)
+            for e, r in symptoms.replicas(seen, place).all
+            if r.dead and not r.saw(*symptoms.INSTANT)
+        ]
+        if not lost:
+            continue
+        endpoints = [e for e, _ in lost]
+        found = _on_paper(seen, client, lost) or _everywhere(seen, client, endpoints)
+        if found:
+            yield found
+            return
+
+
+def _on_paper(seen: Observed, client: Pod, lost: list[tuple[Endpoint, Reach]]) -> Found | None:
+    """A policy that says so."""
+    try:
+        paper = dns_policies.ingress(seen, client, [e for e, _ in lost], Transport.UDP)
+    except Missing:
+        return None
+    if not paper.blocked:
+        return None
+    namespace = seen.dns_service().namespace
+    return Found(
+        evidence=(
+            f"networkpolicies/{namespace}",
+            *(id for _, r in lost for id in symptoms.ids(r, most=2)),
+        ),
+        args=_args(seen, client, lost[0])
+        | {
+            "what": f"NetworkPolicy {paper.policies} in {namespace} selects them for ingress and "
+            f"admits no DNS from namespace {client.namespace}."
+        },
+    )
+
+
+def _everywhere(seen: Observed, client: Pod, lost: list[Endpoint]) -> Found | None:
+    """No policy says so, but no pod gets an answer from any DNS pod, not even on their own
+    nodes."""
+    places = [v for v in seen.evidence.vantages if v.role is Role.CONTROL and not v.failure]
+    if not places or not {e.node for e in seen.dns_endpoints if e.ready} <= {
+        v.node for v in places
+    }:
+        return None
+    reaches = [(e, r) for v in places for e, r in symptoms.replicas(seen, v).all]
+    if not reaches or any(not r.dead or r.saw(*symptoms.INSTANT) for _, r in reaches):
+        return None
+    if not _node_gets_out(seen, client) or _may_not_send(seen, client, lost):
+        return None
+    return Found(
+        evidence=tuple(id for _, r in reaches for id in symptoms.ids(r, most=1)),
+        args=_args(seen, client, reaches[0])
+        | {
+            "what": "no pod gets an answer from any of them, not even on their own nodes. No "
+            "NetworkPolicy that could be read says so: look for firewalls, security groups and the "
+            "network plugin's own policies."
+        },
+        confidence=Confidence.LIKELY,
+        settles="a question asked on the DNS pod's own node (--deep)",
+    )
+
+
+def _node_gets_out(seen: Observed, client: Pod) -> bool:
+    """Whether pods of that node reach anything: an upstream, asked directly."""
+    try:
+        place: Vantage = seen.default(client.subject)
+    except Missing:
+        return False
+    return any(a.status.is_answer for a in seen.ask(place, probe="up."))
+
+
+def _may_not_send(seen: Observed, client: Pod, lost: list[Endpoint]) -> bool:
+    try:
+        return dns_policies.egress(seen, client, lost, Transport.UDP, labels={}).blocked
+    except Missing:
+        return False
+
+
+def _args(seen: Observed, client: Pod, first: tuple[Endpoint, Reach]) -> dict[str, object]:
+    endpoint, reach = first
+    return {
+        "client": client.name,
+        "summary": f"{endpoint.pod or endpoint.ip}: {reach.summary}",
+        "port": endpoint.ports.get(Transport.UDP, DNS_PORT),
+        "namespace": seen.dns_service().namespace,
+    }

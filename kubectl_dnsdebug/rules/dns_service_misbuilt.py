@@ -1,0 +1,193 @@
+"""The DNS Service itself is wrong: its selector, its ports, its traffic policy, or it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+    Transport,
+    Vantage,
+)
+from kubectl_dnsdebug.objects import Service, at
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "dns-service-misbuilt",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="The DNS Service {service} is wrong: {what}",
+    remedy="{cure}",
+    verify="kubectl -n {namespace} get service {name} -o yaml",
+    explains=("dns-no-ready-endpoints", "tcp-fallback-broken", "coredns-not-running"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    places = [v for v in seen.evidence.vantages if not v.failure]
+    failed = [v for v in places if not _works(seen, v)]
+    if not failed:
+        if not places:
+            symptoms.dns_serves(seen)  # raises what kept us from looking
+        return
+    services = seen.dns_services
+    if not services:
+        yield from _gone(seen, failed)
+        return
+    for service in services:
+        for check_one in (_selector, _transport, _local_policy, _target_port):
+            found = check_one(seen, service, failed)
+            if found:
+                yield found
+                return
+
+
+def _works(seen: Observed, vantage: Vantage) -> bool:
+    """Also where nothing was asked: then it shows nothing."""
+    try:
+        return symptoms.cluster_names_work(seen, vantage)
+    except Missing:
+        return True
+
+
+def _gone(seen: Observed, failed: list[Vantage]) -> Iterator[Found]:
+    """All Services could be listed and none is the cluster's DNS."""
+    fact = seen.fact("services")
+    if fact is None or at(fact.data, "unread"):
+        raise Missing("not all Services could be listed")
+    for vantage in failed:
+        for reach in symptoms.service_reach(seen, vantage):
+            if reach.dead:
+                yield Found(
+                    evidence=("services", *symptoms.ids(reach)),
+                    args={
+                        "service": "of the cluster",
+                        "namespace": "kube-system",
+                        "name": "kube-dns",
+                        "what": f"it does not exist, and pods ask {reach.server}.",
+                        "cure": f"Make the DNS Service again, with the ClusterIP {reach.server}.",
+                    },
+                )
+                return
+
+
+def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
+    """DNS pods are ready, and the Service selects none of them."""
+    if seen.endpoints(service):
+        return None
+    try:
+        deployments = dns_servers.deployments(seen)
+    except Missing:
+        return None
+    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    for each in deployments:
+        fits = all(each.labels.get(key) == value for key, value in service.selector.items())
+        if each.ready and not fits and each.namespace == service.namespace:
+            labels = ",".join(f"{k}={v}" for k, v in sorted(each.labels.items()))
+            return Found(
+                evidence=(
+                    "services",
+                    f"endpointslices/{service.id}",
+                    f"deployments/{each.namespace}",
+                ),
+                args=_args(
+                    service,
+                    f"it selects {wanted}, which no pod has; the {each.ready} ready pods of "
+                    f"Deployment {each.name} have {labels}.",
+                    f"Set the selector of Service {service.id} to {labels}.",
+                ),
+            )
+    return None
+
+
+def _transport(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
+    """A port is missing, and questions over that transport get lost."""
+    for transport in dns_servers.lacking(service):
+        for vantage in failed:
+            for ip in service.cluster_ips:
+                reach = seen.reach(vantage, ip, transport)
+                if not reach.dead:
+                    continue
+                word = transport.value.upper()
+                return Found(
+                    evidence=("services", *symptoms.ids(reach)),
+                    args=_args(
+                        service,
+                        f"it has no port 53 over {word}, and {word} questions to {ip} fail "
+                        f"({reach.summary}).",
+                        f"Add port 53/{word} to Service {service.id}, with a name of its own.",
+                    ),
+                )
+    return None
+
+
+def _local_policy(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
+    """internalTrafficPolicy Local drops in silence where the node has no DNS pod."""
+    if not service.local_only:
+        return None
+    ready = {e.node for e in seen.endpoints(service) if e.ready}
+    for vantage in failed:
+        for ip in service.cluster_ips:
+            reach = seen.reach(vantage, ip)
+            if reach.dead and ready and vantage.node not in ready:
+                return Found(
+                    evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
+                    args=_args(
+                        service,
+                        f"internalTrafficPolicy is Local and {vantage.node} has no DNS pod, so its "
+                        f"questions to {ip} are dropped ({reach.summary}).",
+                        f"Set internalTrafficPolicy of Service {service.id} to Cluster, or run a "
+                        "DNS pod on every node.",
+                    ),
+                )
+    return None
+
+
+def _target_port(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
+    """It leads to a port on which the DNS pods do not take questions."""
+    for endpoint in seen.endpoints(service):
+        pod = dns_servers.dns_pod(seen, endpoint.ip)
+        port = endpoint.ports.get(Transport.UDP)
+        if pod is None or port is None or not endpoint.ready:
+            continue
+        declared = {
+            int(p["containerPort"])
+            for c in at(pod.raw, "spec", "containers", default=())
+            for p in c.get("ports") or ()
+            if (p.get("protocol") or "TCP") == "UDP"
+        }
+        if not declared or port in declared:
+            continue
+        for vantage in failed:
+            reach = seen.reach(vantage, endpoint.ip)
+            if reach.dead:
+                sure = reach.saw(Status.CONNECTION_REFUSED)
+                right = ", ".join(map(str, sorted(declared)))
+                return Found(
+                    evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
+                    args=_args(
+                        service,
+                        f"its targetPort leads to {port}/UDP of the DNS pods, which take DNS on "
+                        f"{right} ({reach.summary}).",
+                        f"Set the targetPort of Service {service.id} to {right}.",
+                    ),
+                    confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+                    settles="" if sure else "a question to the declared port",
+                )
+    return None
+
+
+def _args(service: Service, what: str, cure: str) -> dict[str, str]:
+    return {
+        "service": service.id,
+        "namespace": service.namespace,
+        "name": service.name,
+        "what": what,
+        "cure": cure,
+    }

@@ -1,0 +1,44 @@
+"""CoreDNS turns questions away because too many wait for an upstream at the same time.
+
+A slow upstream or a flood of needless questions (ndots) fills the limit of the forward plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "forward-max-concurrent",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="DNS pod {pod} turns away names outside the cluster, {count} times of late: {line}.",
+    remedy="Make the upstream faster or the questions fewer (trailing dots, ndots, NodeLocal "
+    "DNSCache, more cache), then raise max_concurrent: 2 KB of memory for each question.",
+    verify="kubectl -n {namespace} logs {pod} | grep -c 'concurrent queries exceeded'",
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    found = dns_servers.recent_lines(seen, "concurrent queries exceeded maximum")
+    if not found:
+        return
+    id, line = found[-1]
+    pod = dns_servers.pod_of_log(seen, id)
+    try:
+        failing = bool(symptoms.outside_failed(seen))
+    except Missing:
+        failing = False
+    yield Found(
+        evidence=(id,),
+        args={
+            "pod": pod.name if pod else id.rpartition("/")[2],
+            "namespace": pod.namespace if pod else id.split("/")[1],
+            "count": len(found),
+            "line": dns_servers.message(line).rstrip("."),
+        },
+        severity=None if failing else Severity.WARNING,
+    )

@@ -1,0 +1,80 @@
+"""A node does not translate Service addresses, or translates them by rules that are out of date.
+
+Every ClusterIP fails there while the pods behind it answer when asked directly. The cause is
+kube-proxy, or whatever replaces it: not running, stuck, or its rules were flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Pod
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "kube-proxy-rules-missing",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="On {node} Service addresses are not translated: {server} gave {summary}, {other}, "
+    "while DNS pods answer when asked directly. {agent}",
+    remedy="Repair kube-proxy (or what replaces it) on {node}: restart it, read its log, and see "
+    "that no other program flushes its rules.",
+    verify="iptables-save -t nat | grep '{server}/32'   # on {node}; nft or ipvsadm in other modes",
+    explains=("tcp-fallback-broken", "coredns-api-unreachable"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    place = symptoms.place(seen, subject)
+    for reach in symptoms.service_reach(seen, place):
+        if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
+            continue
+        direct = symptoms.replicas(seen, place)
+        if not any(r.fine for _, r in direct.all):
+            continue  # the pods are out of reach as well: not the translation
+        stale = reach.flaky or symptoms.other_service_works(seen, place)
+        if stale and (
+            not direct.all_fine  # a replica that is lost looks the same from here
+            or (direct.local and (reach.flaky or not direct.remote))  # so do bridged replies
+            or symptoms.local_policy(seen, reach.server)
+        ):
+            continue
+        agent, certain = _agent(seen, subject)
+        yield Found(
+            evidence=(
+                *symptoms.ids(reach),
+                *(a.id for a in seen.ask(place, probe="other.")),
+                *(symptoms.ids(r)[0] for _, r in direct.all),
+            ),
+            args={
+                "node": subject.name,
+                "server": reach.server,
+                "summary": reach.summary,
+                "other": "so its rules for DNS seem out of date"
+                if stale
+                else "another ClusterIP fails too",
+                "agent": agent,
+            },
+            confidence=Confidence.CERTAIN if certain and not stale else Confidence.LIKELY,
+            settles="" if certain and not stale else "the NAT rules of the node (--deep)",
+        )
+
+
+def _agent(seen: Observed, subject: Subject) -> tuple[str, bool]:
+    """What is to be seen of kube-proxy on the node, and whether that alone proves it."""
+    try:
+        agents = [pod for pod in seen.system_pods(subject.name) if _is_proxy(pod)]
+    except Missing:
+        return "kube-proxy's pod could not be looked at.", False
+    if not agents:
+        return "No kube-proxy pod is to be seen there: it may be part of another program.", False
+    ill = [pod for pod in agents if not pod.ready]
+    if ill:
+        return f"Its pod {ill[0].name} is not ready.", True
+    return f"Its pod {agents[0].name} is ready all the same.", False
+
+
+def _is_proxy(pod: Pod) -> bool:
+    return pod.labels.get("k8s-app") == "kube-proxy" or pod.name.startswith("kube-proxy")

@@ -1,0 +1,148 @@
+"""A NetworkPolicy of the pod's namespace keeps it from the DNS pods.
+
+A policy that selects a pod for egress forbids all that no rule allows: DNS needs UDP and TCP to
+the DNS pods, on their own port, since most plugins judge after the Service's address was replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_policies, symptoms
+from kubectl_dnsdebug.dns_policies import Paper
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
+from kubectl_dnsdebug.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.observe import Observed, Reach
+from kubectl_dnsdebug.rule import Found, rule
+
+_MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questions for themselves
+
+
+@rule(
+    "netpol-egress",
+    scope=Scope.POD,
+    severity=Severity.ERROR,
+    message="{pod}: {what}",
+    remedy="Allow egress of {pod} to the DNS pods ({labels} in {dns_namespace}) on port {port}, "
+    "UDP "
+    "and TCP.",
+    verify="kubectl -n {namespace} get networkpolicies -o yaml   # which of them select {pod}?",
+    explains=("tcp-fallback-broken",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    place = seen.own(subject)
+    client = seen.target(subject)
+    for transport in Transport:
+        for reach in symptoms.service_reach(seen, place, transport):
+            paper = _paper(seen, client, transport)
+            if reach.fine:
+                if paper and paper.blocked:
+                    yield _unenforced(seen, client, reach, paper)
+                    return
+                continue
+            direct = symptoms.replicas_seen(seen, place, transport)
+            if not reach.dead or any(not r.dead for _, r in direct):
+                continue  # what reaches one DNS pod is not kept from all of them
+            yield from _judge(seen, client, reach, direct, paper)
+            return
+
+
+def _judge(
+    seen: Observed,
+    client: Pod,
+    reach: Reach,
+    direct: tuple[tuple[str, Reach], ...],
+    paper: Paper | None,
+) -> Iterator[Found]:
+    """The pod reaches no DNS server over that transport. Does a plain pod beside it?"""
+    kind = reach.transport.value.upper()
+    plain, gap = _plain(seen, client, reach)
+    evidence = (*symptoms.ids(reach), *(r.ids[0] for _, r in direct))
+    lost = f"its {kind} questions to {reach.server} are lost ({reach.summary})"
+    if paper and paper.blocked:
+        also = _paper(seen, client, reach.transport, plain=True)
+        alone = plain is not None and plain.fine
+        if not alone and not (also and also.blocked) and plain is not None:
+            return  # pods that no policy selects fail as well: something else is wrong first
+        yield Found(
+            evidence=(
+                *evidence,
+                f"networkpolicies/{client.namespace}",
+                *(symptoms.ids(plain) if plain else ()),
+            ),
+            args=_args(seen, client, reach)
+            | {
+                "what": f"{lost}: NetworkPolicy {paper.policies} selects it for egress and allows "
+                f"no {kind} to the DNS pods"
+                + ("; a plain pod on the same node gets answers." if alone else ".")
+            },
+            confidence=Confidence.CERTAIN if alone else Confidence.LIKELY,
+            settles="" if alone else "a probe from a namespace without that policy",
+        )
+        return
+    if plain is None:
+        raise Missing(gap)
+    if not plain.fine or client.host_network or any(c.name in _MESHES for c in client.containers):
+        return
+    yield Found(
+        evidence=(*evidence, *symptoms.ids(plain)),
+        args=_args(seen, client, reach)
+        | {
+            "what": f"{lost}, while a plain pod on the same node gets answers: something goes by "
+            "the pod's labels. No NetworkPolicy that could be read forbids it; Cilium, Calico and "
+            "admin policies were not looked at."
+        },
+        confidence=Confidence.LIKELY,
+        settles="the policies of the network plugin"
+        if paper
+        else f"permission to list networkpolicies in {client.namespace}",
+    )
+
+
+def _unenforced(seen: Observed, client: Pod, reach: Reach, paper: Paper) -> Found:
+    kind = reach.transport.value.upper()
+    return Found(
+        evidence=(f"networkpolicies/{client.namespace}", *symptoms.ids(reach)),
+        args=_args(seen, client, reach)
+        | {
+            "what": f"NetworkPolicy {paper.policies} allows it no {kind} to the DNS pods, "
+            "yet the questions pass: the plugin does not enforce it, or something else allows it."
+        },
+        confidence=Confidence.LIKELY,
+        settles="the network plugin's own policies",
+        severity=Severity.INFO,
+    )
+
+
+def _paper(seen: Observed, client: Pod, transport: Transport, plain: bool = False) -> Paper | None:
+    """What the policies say of the pod, or of a pod without labels beside it; None when unread."""
+    try:
+        labels: dict[str, str] | None = {} if plain else None
+        return dns_policies.egress(seen, client, seen.dns_endpoints, transport, labels)
+    except Missing:
+        return None
+
+
+def _plain(seen: Observed, client: Pod, reach: Reach) -> tuple[Reach | None, str]:
+    try:
+        control = seen.control(client.subject)
+        return seen.reach(control, reach.server, reach.transport), ""
+    except Missing as gap:
+        return None, str(gap)
+
+
+def _args(seen: Observed, client: Pod, reach: Reach) -> dict[str, object]:
+    try:
+        service = seen.dns_service()
+        labels = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+        namespace = service.namespace
+        port = next((e.ports[reach.transport] for e in seen.dns_endpoints), DNS_PORT)
+    except (Missing, KeyError):
+        labels, namespace, port = "their labels", "their namespace", DNS_PORT
+    return {
+        "pod": client.name,
+        "namespace": client.namespace,
+        "labels": labels,
+        "dns_namespace": namespace,
+        "port": port,
+    }

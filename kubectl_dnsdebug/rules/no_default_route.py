@@ -1,0 +1,74 @@
+"""A node without a route for Service addresses: its own packets die before the NAT.
+
+What starts on the node itself (hostNetwork pods, the CNI agent, kubelet) is routed before NAT
+rewrites the ClusterIP, so some route must match that address. Packets of pods are forwarded and
+translated first: they may be fine on the very same node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Status, Subject
+from kubectl_dnsdebug.observe import TARGETS, Observed, Reach
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "no-default-route",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="{node} has no route that matches Service addresses: {what}. The kernel refuses the "
+    "packet before NAT can rewrite the address.",
+    remedy="Restore the default route of {node} (its gateway, DHCP lease or network card), or add "
+    "a route for the Service range.",
+    verify="ip route get {server}   # on {node}; says 'unreachable' while the route is missing",
+    explains=("cni-down-on-node", "coredns-api-unreachable", "kube-proxy-rules-missing"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    """Said by the kernel at once; a time-out is never this."""
+    places = [v for v in seen.evidence.vantages if v.node == subject.name and not v.failure]
+    for place in places:
+        try:
+            reaches = symptoms.service_reach(seen, place)
+        except Missing:
+            continue
+        for reach in reaches:
+            if reach.dead and reach.saw(Status.UNREACHABLE):
+                on_host = place.role in TARGETS and seen.target(place.stands_for).host_network
+                yield _found(seen, subject, reach, on_host)
+                return
+    refused = seen.events("FailedCreatePodSandBox")
+    for id, text in refused:
+        if "network is unreachable" in text and _is_about(text, seen.cluster_ips):
+            yield Found(
+                evidence=(id,),
+                args={
+                    "node": subject.name,
+                    "server": seen.cluster_ips[0],
+                    "what": "its CNI plugin cannot reach the API's Service: 'network is "
+                    "unreachable'",
+                },
+                confidence=Confidence.LIKELY,
+                settles="`ip route` on the node (--deep)",
+            )
+            return
+    if not any(p.role is Role.CONTROL or p.role in TARGETS for p in places):
+        symptoms.place(seen, subject)  # raises what kept us from looking
+
+
+def _found(seen: Observed, subject: Subject, reach: Reach, on_host: bool) -> Found:
+    what = f"{reach.server} is unreachable at once ({reach.summary})"
+    return Found(
+        evidence=symptoms.ids(reach),
+        args={"node": subject.name, "server": reach.server, "what": what},
+        confidence=Confidence.CERTAIN if on_host else Confidence.LIKELY,
+        settles="" if on_host else "`ip route` in the pod and on the node (--deep)",
+    )
+
+
+def _is_about(text: str, addresses: tuple[str, ...]) -> bool:
+    """Whether a message speaks of an address of the Service range; all ClusterIPs share their
+    first octets."""
+    return any(ip.rpartition(".")[0].rpartition(".")[0] in text for ip in addresses if "." in ip)

@@ -1,0 +1,70 @@
+"""The DNS cache of the node (NodeLocal DNSCache) does not answer, and pods there ask nobody else.
+
+Its pod is not running, hangs in termination, or its interface and rules are gone or left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Pod
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "nodelocal-down",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="The DNS cache of {node} at {server} does not answer ({summary}), while the DNS pods "
+    "do "
+    "when asked directly. {agent}",
+    remedy="Restart the node cache's pod on {node}; if it was removed, clear its interface and its "
+    "NOTRACK rules and give pods the DNS Service's address again.",
+    verify="kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={node} | grep "
+    "-i local",
+    explains=("tcp-fallback-broken",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    place = symptoms.place(seen, subject)
+    for server in seen.conf(place).nameservers:
+        if not seen.is_node_cache(server):
+            continue
+        reach = seen.reach(place, server)
+        direct = symptoms.replicas_seen(seen, place)
+        if not reach.dead or not any(r.fine for _, r in direct):
+            continue
+        agent, certain = _agent(seen, subject)
+        yield Found(
+            evidence=(*symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
+            args={
+                "node": subject.name,
+                "server": server,
+                "summary": reach.summary,
+                "agent": agent,
+            },
+            confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+            settles="" if certain else "the node's interfaces and raw table (--deep)",
+        )
+
+
+def _agent(seen: Observed, subject: Subject) -> tuple[str, bool]:
+    try:
+        agents = [pod for pod in seen.system_pods(subject.name) if _is_cache(pod)]
+    except Missing:
+        return "The pods of kube-system could not be looked at.", False
+    if not agents:
+        return "No node cache pod is to be seen there.", True
+    ill = [pod for pod in agents if not pod.ready or pod.terminating]
+    if ill:
+        return f"Its pod {ill[0].name} is not ready.", True
+    return f"Its pod {agents[0].name} is ready all the same.", False
+
+
+def _is_cache(pod: Pod) -> bool:
+    return pod.host_network and any(
+        word in f"{pod.name} {pod.labels.get('k8s-app', '')}"
+        for word in ("node-local-dns", "nodelocaldns")
+    )

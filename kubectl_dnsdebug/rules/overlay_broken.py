@@ -1,0 +1,99 @@
+"""Pods of this node do not reach DNS pods on other nodes, while those answer at home.
+
+What carries pod traffic between nodes is broken or blocked: an encapsulation port (VXLAN 8472 or
+4789, IPIP, WireGuard), a route, a firewall, an MTU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_policies, symptoms
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Scope,
+    Severity,
+    Subject,
+    Transport,
+    Vantage,
+    node,
+)
+from kubectl_dnsdebug.objects import Endpoint
+from kubectl_dnsdebug.observe import Observed, Reach
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "overlay-broken",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="Pods on {node} do not reach DNS pods on other nodes: {lost} ({summary}), while "
+    "{sound}.",
+    remedy="Repair pod traffic between {node} and {others}: open the ports of the CNI's "
+    "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.",
+    verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
+    explains=("tcp-fallback-broken", "coredns-api-unreachable"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    place = symptoms.place(seen, subject)
+    reaches = (
+        *symptoms.service_reach(seen, place),
+        *(r for _, r in symptoms.replicas_seen(seen, place)),
+    )
+    if all(reach.fine for reach in reaches) or symptoms.is_only_witness(seen, subject):
+        return
+    direct = symptoms.replicas(seen, place)
+    lost = [(e, r) for e, r in direct.remote if r.dead and not r.saw(*symptoms.INSTANT)]
+    if not lost or any(not r.fine for _, r in direct.local):
+        return
+    homes = [_at_home(seen, endpoint) for endpoint, _ in lost]
+    if any(home is not None and home.dead for home in homes):
+        return  # silent on its own node too: the DNS pod, not the way to it
+    proof = [home for home in homes if home is not None and home.fine]
+    if not proof and not direct.local:
+        return  # no DNS pod answers anybody: nothing says that the way is at fault
+    if _kept_out(seen, subject, [e for e, _ in lost]):
+        return
+    first, reach = lost[0]
+    sound = "there they answer pods of their own node" if proof else "the one on its own node does"
+    yield Found(
+        evidence=(
+            *(id for _, r in lost for id in symptoms.ids(r)),
+            *(home.ids[0] for home in proof),
+            *(r.ids[0] for _, r in direct.local),
+        ),
+        args={
+            "node": subject.name,
+            "others": ", ".join(dict.fromkeys(e.node for e, _ in lost)),
+            "lost": ", ".join(f"{e.pod or e.ip} on {e.node}" for e, _ in lost),
+            "summary": reach.summary,
+            "sound": sound,
+            "ip": first.ip,
+            "port": reach.answers[0].port,
+            "name": reach.answers[0].name,
+        },
+        confidence=Confidence.CERTAIN if len(proof) == len(lost) else Confidence.LIKELY,
+        settles="" if len(proof) == len(lost) else "a probe on the silent DNS pod's own node",
+    )
+
+
+def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bool:
+    """Whether a policy in front of those DNS pods explains their silence, on paper."""
+    try:
+        clients = [pod for pod in seen.targets if pod.node == subject.name]
+        return any(
+            dns_policies.ingress(seen, client, endpoints, Transport.UDP).blocked
+            for client in clients
+        )
+    except Missing:
+        return False
+
+
+def _at_home(seen: Observed, endpoint: Endpoint) -> Reach | None:
+    """How a DNS pod does for a plain pod of its own node; None when nobody asked there."""
+    try:
+        witness: Vantage = seen.control(node(endpoint.node))
+        return seen.reach(witness, endpoint.ip)
+    except Missing:
+        return None

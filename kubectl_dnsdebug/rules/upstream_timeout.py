@@ -1,0 +1,101 @@
+"""The upstreams of cluster DNS give no answer: names outside the cluster do not resolve.
+
+Cluster names are fast all the while. A firewall, a route, NAT for pods, a dead resolver, or a file
+on the node that has changed since the DNS pods read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.dns_servers import UpstreamError
+from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "upstream-timeout",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="Cluster DNS gets no answer from its upstream {upstream}: {name} fails ({status}) "
+    "while "
+    "cluster names resolve. {proof}",
+    remedy="Restore the way from DNS pods to {upstream} (firewall, route, NAT of pods), or forward "
+    "to servers that answer; restart the DNS pods if the node's resolv.conf changed since.",
+    verify="dig @{upstream} +tries=1 +time=2 {name}   # from a dnsPolicy Default pod, then from "
+    "the node",
+    explains=("forward-max-concurrent",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    failed = symptoms.outside_failed(seen)
+    if not failed:
+        return
+    names = {a.name for a in failed}
+    errors = [e for e in dns_servers.upstream_errors(seen) if e.name in names]
+    silent = _silent_upstreams(seen)
+    if not errors and not silent:
+        _read_logs(seen)
+        return
+    if not silent and not _all_fail(seen, errors):
+        return  # a single DNS pod that does not reach it
+    upstream = errors[-1].upstream if errors else silent[0].server
+    if upstream in seen.cluster_ips:
+        return  # it asks itself
+    yield Found(
+        evidence=(
+            *(a.id for a in failed[:3]),
+            *(a.id for a in silent[:2]),
+            *(e.id for e in errors[-1:]),
+        ),
+        args={
+            "upstream": upstream,
+            "name": failed[0].name,
+            "status": failed[0].status.value,
+            "proof": _proof(errors, silent),
+        },
+        confidence=Confidence.CERTAIN if errors else Confidence.LIKELY,
+        settles="" if errors else "the DNS pods' log",
+    )
+
+
+def _silent_upstreams(seen: Observed) -> list[Answer]:
+    """Upstreams that a Default pod asked directly and in vain, each time."""
+    found: list[Answer] = []
+    for vantage in seen.evidence.vantages:
+        if vantage.role is Role.DEFAULT and not vantage.failure:
+            asked = seen.ask(vantage, probe="up.")
+            alive = {a.server for a in asked if a.status.is_answer}
+            found += [a for a in asked if a.server not in alive and a.status.is_silence]
+    return found
+
+
+def _all_fail(seen: Observed, errors: list[UpstreamError]) -> bool:
+    """Whether no DNS pod that was asked resolved the name."""
+    names = {e.name for e in errors}
+    direct = [a for a in symptoms.outside_direct(seen) if a.name in names]
+    return not any(symptoms.says_something(a) for a in direct)
+
+
+def _proof(errors: list[UpstreamError], silent: list[Answer]) -> str:
+    said = []
+    if errors:
+        said.append(f"The DNS pods log '{errors[-1].why}'")
+    if silent:
+        said.append(
+            f"a Default pod that asks {silent[0].server} itself gets no answer either"
+            if errors
+            else f"A Default pod that asks {silent[0].server} itself gets no answer either"
+        )
+    return "; ".join(said) + "."
+
+
+def _read_logs(seen: Observed) -> None:
+    """Raise Missing where neither a log nor an upstream asked directly says what became of the
+    question."""
+    try:
+        seen.facts("log/")
+    except Missing:
+        if not any(v.role is Role.DEFAULT and not v.failure for v in seen.evidence.vantages):
+            raise
