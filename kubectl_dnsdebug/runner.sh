@@ -1,40 +1,65 @@
-# Runs the probes given as arguments and prints what came of each, framed line by line (read by frames.py).
+# Runs the probes given as arguments and prints what came of each, framed by lines for frames.py.
 #
 #   sh -c "$(cat runner.sh)" dnsdebug LIMIT KNOWN ITEM...
 #
-# LIMIT  seconds after which it gives up. KNOWN  nameservers that have items of their own, separated by spaces.
-# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app. ID*8 is done
-#        eight times, as ID~1 to ID~8.
-#        Streams run at the same time, the items of one stream in order. Items of a stream called "gate" run
-#        first; a server that answered none of them is dead and its other items are reported as skipped:
-#        so a dead server costs its own time-out once. Items of a stream called "else" run only then.
+# LIMIT  seconds after which it gives up.
+# KNOWN  nameservers that have items of their own, separated by spaces.
+# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app.
+#        ID*8 is done eight times, as ID~1 to ID~8. Of two items with one ID the first counts.
+#        Streams run at the same time, the items of one stream in order. Items of a stream called
+#        "gate" run first; a server that answered none of them is dead and its other items are
+#        reported as skipped: so a dead server costs its own time-out once. Items of a stream
+#        called "else" run only then.
 #        SERVER is any word that names what the gate is about, or - for none.
 #
-# In an item {ns} stands for each nameserver of /etc/resolv.conf that is not in KNOWN, {ns1} for the first one,
-# {search} for each search suffix and {domain} for the cluster domain that the search list shows: one item
-# becomes several, or none.
+# In an item {ns} stands for each nameserver of /etc/resolv.conf that is not in KNOWN, {ns1} for the
+# first one, {search} for each search suffix and {domain} for the cluster domain that the search
+# list shows: one item becomes several, or none.
 #
-# Needs no root, no capability and no writable place (hence variables, not files), any POSIX sh. Nothing read
-# is ever evaluated: items and file contents are only split at blanks, without globbing.
+# Needs no root, no capability and no writable place (hence variables, not files), any POSIX sh.
+# Nothing read is ever evaluated: items and files are only split at blanks, without globbing.
 set -f
 LC_ALL=C
 export LC_ALL
-limit=$1 known=" $2 " self=$$
+limit=$1 known=" $2 "
 shift 2
 nl='
 '
-trap 'echo "= ! gave up after $limit s"; exit 124' TERM
-(sleep "$limit" && kill -TERM "$self") >/dev/null 2>&1 &
-watchdog=$!
-command -v timeout >/dev/null 2>&1 && bounded="timeout 4" || bounded=
 
-# emit ID RC TEXT: each line in one write, so that streams cannot tear it; then the exit code and how many lines
+# limited COMMAND WORD...: run it for four seconds at most; 124 when they were not enough. The clock
+# is waited for, and stopped by the work: so no signal comes too early for a trap. And every child
+# is waited for: in a process table shared with the target nobody else buries the dead, as timeout(1)
+# of busybox assumes.
+limited() {
+    sleep 4 >/dev/null 2>&1 &
+    clock=$!
+    (
+        trap 'kill $!; wait $! 2>/dev/null; exit 124' TERM
+        "$@" &
+        wait $!
+        code=$?
+        kill "$clock"
+        exit "$code"
+    ) &
+    wait "$clock" 2>/dev/null && kill $!
+    wait $! 2>/dev/null
+}
+
+# emit ID RC TEXT: its lines, then the exit code and how many lines that were. Each is one write of
+# less than a kilobyte, so that streams cannot tear it; a long line comes in pieces.
 emit() {
     rest=$3 count=0
     while [ -n "$rest" ]; do
-        printf '%s > %s\n' "$1" "${rest%%"$nl"*}"
-        count=$((count + 1))
+        line=${rest%%"$nl"*}
         case $rest in *"$nl"*) rest=${rest#*"$nl"} ;; *) rest= ;; esac
+        while [ "${#line}" -gt 400 ]; do
+            piece=$(printf %.400s "$line")
+            line=${line#"$piece"}
+            printf '%s + %s\n' "$1" "$piece"
+            count=$((count + 1))
+        done
+        printf '%s > %s\n' "$1" "$line"
+        count=$((count + 1))
     done
     printf '%s . %s %s\n' "$1" "$2" "$count"
 }
@@ -42,18 +67,20 @@ emit() {
 # skip ID REASON
 skip() { printf '%s ! %s\n' "$1" "$2"; }
 
-# app: what the target container's own root shows, where this user may look (same UID, shared processes)
+# app: what the target container's root shows, where this user may look (same UID, same processes)
 app() {
     root=/proc/1/root
     ls "$root/" >/dev/null 2>&1 || { echo "not readable for UID $(id -u)"; return 1; }
     set +f
-    for path in $root/lib/ld-musl-* $root/lib/ld-linux* $root/lib64/ld-linux* $root/lib/*/ld-linux*; do
+    for path in $root/lib/ld-musl-* $root/lib/ld-linux* $root/lib64/ld-linux* \
+        $root/lib/*/ld-linux*; do
         [ -e "$path" ] && echo "loader ${path#"$root"}"
     done
     set -f
     grep -A1 '^P:musl$' "$root/lib/apk/db/installed" 2>/dev/null | sed -n 's/^V:/musl /p'
     for path in /etc/resolv.conf /etc/nsswitch.conf /etc/hosts /etc/os-release; do
-        [ -r "$root$path" ] && sed "s|^|$path |" "$root$path"
+        # No device, no pipe, and not all of what may be huge.
+        [ -f "$root$path" ] && head -c 20000 "$root$path" | sed "s|^|$path |"
     done
     return 0
 }
@@ -64,13 +91,12 @@ run() {
     shift 2
     printf '%s $ %s\n' "$id" "$*"
     case $1 in
-    dig) ;;
-    nslookup | getent) set -- $bounded "$@" ;;
+    dig | nslookup | getent | app) ;;
     file) set -- cat "$2" ;;
-    app) ;;
     *) skip "$id" "not a probe: $1"; return 127 ;;
     esac
-    command -v "${1##*/}" >/dev/null 2>&1 || { skip "$id" "the image has no $1"; return 127; }
+    command -v "$1" >/dev/null 2>&1 || { skip "$id" "the image has no $1"; return 127; }
+    case $1 in nslookup | getent) set -- limited "$@" ;; esac
     text=$("$@" 2>&1)
     code=$?
     emit "$id" "$code" "$text"
@@ -88,97 +114,126 @@ fill() {
     done
 }
 
-echo "= begin dnsdebug-runner/1"
-nameservers= ns1= searches= domain=
-while read -r key values || [ -n "$key" ]; do
-    case $key in
-    nameserver)
-        value=${values%%[ 	]*}
-        case $value in '' | *[!0-9A-Za-z.:%_-]*) continue ;; esac
-        [ -n "$ns1" ] || ns1=$value
-        case $known in *" $value "*) ;; *) nameservers="$nameservers $value" ;; esac ;;
-    search)
-        searches= domain=
-        for value in $values; do
-            value=${value%.}
-            case $value in '' | *[!0-9A-Za-z._-]*) continue ;; esac
-            searches="$searches $value"
-            case $value in svc.*) domain=${value#svc.} ;; esac
-        done ;;
-    esac
-done </etc/resolv.conf
+# work ITEM...: fill the holes, ask the gates, then run the streams
+work() {
+    echo "= begin dnsdebug-runner/1"
+    nameservers= ns1= searches= domain=
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+        nameserver[\ \	]*)
+            for value in ${line#nameserver}; do
+                case $value in *[!0-9A-Za-z.:%_-]*) break ;; esac
+                [ "${#value}" -le 64 ] || break
+                [ -n "$ns1" ] || ns1=$value
+                case "$known$nameservers " in *" $value "*) break ;; esac
+                nameservers="$nameservers $value"
+                break
+            done ;;
+        search[\ \	]* | domain[\ \	]*)
+            searches= domain=
+            for value in ${line#??????}; do
+                value=${value%.}
+                case $value in '' | *[!0-9A-Za-z._-]*) continue ;; esac
+                [ "${#value}" -le 253 ] || continue
+                case "$searches " in *" $value "*) ;; *) searches="$searches $value" ;; esac
+                case $value in svc.*) domain=${value#svc.} ;; esac
+            done ;;
+        esac
+    done 2>/dev/null </etc/resolv.conf
 
-for hole in '{ns1}' '{ns}' '{search}' '{domain}'; do
-    case $hole in
-    '{ns1}') values=$ns1 ;;
-    '{ns}') values=$nameservers ;;
-    '{search}') values=$searches ;;
-    '{domain}') values=$domain ;;
-    esac
-    left=$#
+    for hole in '{ns1}' '{ns}' '{search}' '{domain}'; do
+        case $hole in
+        '{ns1}') values=$ns1 ;;
+        '{ns}') values=$nameservers ;;
+        '{search}') values=$searches ;;
+        '{domain}') values=$domain ;;
+        esac
+        left=$#
+        while [ "$left" -gt 0 ]; do
+            item=$1 left=$((left - 1))
+            shift
+            case $item in
+            *"$hole"*)
+                for value in $values; do
+                    fill "$item" "$hole" "$value"
+                    set -- "$@" "$filled"
+                done ;;
+            *) set -- "$@" "$item" ;;
+            esac
+        done
+    done
+
+    left=$# ids=' '
     while [ "$left" -gt 0 ]; do
         item=$1 left=$((left - 1))
         shift
-        case $item in
-        *"$hole"*) for value in $values; do fill "$item" "$hole" "$value"; set -- "$@" "$filled"; done ;;
-        *) set -- "$@" "$item" ;;
+        id=${item%% *} count=0
+        times=${id##*[*]}
+        case $times in "$id" | '' | *[!0-9]*) times= ;; *) id=${id%[*]*} ;; esac
+        case $ids in *" $id "*) continue ;; esac
+        ids="$ids$id "
+        [ -n "$times" ] || set -- "$@" "$item"
+        while [ "$count" -lt "${times:-0}" ]; do
+            count=$((count + 1))
+            set -- "$@" "$id~$count ${item#* }"
+        done
+    done
+
+    gates= lanes=' '
+    for item; do
+        id=${item%% *} lane=${item#* } lane=${lane%% *}
+        case $lane in
+        */gate)
+            run $item &
+            gates="$gates ${lane%/gate}=$!" ;;
+        *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " ;; esac ;;
         esac
     done
-done
+    gated=' ' alive=' '
+    for gate in $gates; do
+        server=${gate%=*}
+        gated="$gated$server "
+        wait "${gate##*=}"
+        # 127: it could not be asked, which says nothing about the server.
+        case $? in 0 | 127) alive="$alive$server " ;; esac
+    done
+    streams=
+    for lane in $lanes; do
+        server=${lane%/*} dead=
+        case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
+        case $lane in */else)
+            [ -n "$dead" ] || continue
+            dead= ;;
+        esac
+        (
+            for item; do
+                rest=${item#* }
+                [ "${rest%% *}" = "$lane" ] || continue
+                if [ -n "$dead" ]; then
+                    printf '%s $ %s\n' "${item%% *}" "${rest#* }"
+                    skip "${item%% *}" "$server did not answer before"
+                else
+                    run $item
+                fi
+            done
+        ) &
+        streams="$streams $!"
+    done
+    [ -z "$streams" ] || wait $streams
+    echo "= end $#"
+}
 
-left=$#
-while [ "$left" -gt 0 ]; do
-    item=$1 left=$((left - 1))
-    shift
-    id=${item%% *} count=0
-    case $id in
-    *'*'*) while [ "$count" -lt "${id##*[*]}" ]; do
-        count=$((count + 1))
-        set -- "$@" "${id%[*]*}~$count ${item#* }"
-    done ;;
-    *) set -- "$@" "$item" ;;
-    esac
-done
-
-gates= lanes=' '
-for item; do
-    id=${item%% *} lane=${item#* } lane=${lane%% *}
-    case $lane in
-    */gate)
-        run $item &
-        gates="$gates ${lane%/gate}=$!" ;;
-    *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " ;; esac ;;
-    esac
-done
-gated=' ' alive=' '
-for gate in $gates; do
-    server=${gate%=*}
-    gated="$gated$server "
-    wait "${gate##*=}" && alive="$alive$server "
-done
-streams=
-for lane in $lanes; do
-    server=${lane%/*} dead=
-    case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
-    case $lane in */else)
-        [ -n "$dead" ] || continue
-        dead= ;;
-    esac
-    (
-        for item; do
-            rest=${item#* }
-            [ "${rest%% *}" = "$lane" ] || continue
-            if [ -n "$dead" ]; then
-                printf '%s $ %s\n' "${item%% *}" "${rest#* }"
-                skip "${item%% *}" "$server did not answer before"
-            else
-                run $item
-            fi
-        done
-    ) &
-    streams="$streams $!"
-done
-[ -z "$streams" ] || wait $streams
-kill "$watchdog" 2>/dev/null
-echo "= end $#"
+# As in `limited`. The trap comes last: a child forked with it may lose a signal that comes early.
+sleep "$limit" >/dev/null 2>&1 &
+watchdog=$!
+(
+    work "$@"
+    kill "$watchdog" 2>/dev/null
+) &
+trap 'exit 143' TERM
+wait "$watchdog" 2>/dev/null && {
+    echo "= ! gave up after $limit s"
+    exit 124
+}
+wait
 exit 0
