@@ -53,6 +53,7 @@ PURE: dict[str, set[str]] = {
     "pictures": {"model", "objects", "names", "observe", "image", "resolvconf"},
     "symptoms": {"model", "objects", "observe", "resolvconf", "search", "image"},
     "dns_servers": {"model", "discovery", "objects", "observe"},
+    "dns_policies": {"model", "netpol", "objects", "observe"},
     "rule": {"model", "observe"},
     "rules": {
         "rule",
