@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from kubectl_dnsdebug import __version__
-from kubectl_dnsdebug.flags import TargetOrCommand, connection_flags, report_flags
+from kubectl_dnsdebug.flags import TargetOrCommand, connection_flags, offer, report_flags
 from kubectl_dnsdebug.model import DnsdebugError, Severity
 from kubectl_dnsdebug.signals import Interrupted, signals_raise
 
@@ -62,7 +62,7 @@ def root() -> None:
 
 
 @root.command(hidden=True)
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=offer("target"))
 @click.option("-l", "--selector", default="", help="Label selector; one of its pods is picked.")
 @click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
 @click.option("--image", default="", help="Probe image [$KUBECTL_DNSDEBUG_IMAGE].")
@@ -285,7 +285,7 @@ def rbac() -> None:
 
 
 @root.command()
-@click.argument("slug", required=False)
+@click.argument("slug", required=False, shell_complete=offer("slug"))
 def explain(slug: str | None) -> None:
     """List the causes the tool knows, or explain one."""
     from kubectl_dnsdebug import catalogue
@@ -303,10 +303,21 @@ def explain(slug: str | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The program. Exit codes are the report's, 1 for a failure of the tool, 2 for wrong usage."""
-    called = Path(sys.argv[0]).name
-    name = "kubectl dnsdebug" if called.startswith("kubectl-") else called
+    called = Path(sys.argv[0]).stem
+    if called == "kubectl_complete-dnsdebug":
+        from kubectl_dnsdebug import completion
+
+        completion.answer_kubectl(root, sys.argv[1:])
+        sys.exit(0)
+    # Set by the functions that click gives to shells; they know us by our file name.
+    completing = "_KUBECTL_DNSDEBUG_COMPLETE"
     try:
-        root.main(args=None if argv is None else list(argv), prog_name=name, standalone_mode=False)
+        root.main(
+            args=None if argv is None else list(argv),
+            prog_name=called if completing in os.environ else "kubectl dnsdebug",
+            complete_var=completing,
+            standalone_mode=False,
+        )
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as wrong:

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubectl_dnsdebug.model import Severity
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 FORMATS = ("table", "json", "yaml", "short")
+
+
+def offer(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Complete by a function of the completion module, which only a completing shell loads."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        from kubectl_dnsdebug import completion
+
+        found: list[CompletionItem] = getattr(completion, what)(context, begun)
+        return found
+
+    return complete
 
 
 def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """kubectl's flags, in kubectl's words."""
     flags = [
-        click.option("-n", "--namespace", default="", help="Namespace; the context's by default."),
-        click.option("--context", default="", help="Context of the kubeconfig to use."),
-        click.option("--kubeconfig", default="", help="Path of the kubeconfig file."),
+        click.option(
+            "-n",
+            "--namespace",
+            default="",
+            shell_complete=offer("namespace"),
+            help="Namespace; the context's by default.",
+        ),
+        click.option(
+            "--context",
+            default="",
+            shell_complete=offer("kube_context"),
+            help="Context of the kubeconfig to use.",
+        ),
+        click.option(
+            "--kubeconfig", type=click.Path(), default="", help="Path of the kubeconfig file."
+        ),
         click.option("--cluster", default="", hidden=True),
         click.option("--user", default="", hidden=True),
         click.option("--as", "as_user", default="", help="User to impersonate."),
@@ -50,7 +78,11 @@ def report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Exit 4 from this severity on.",
         ),
         click.option(
-            "--ignore", multiple=True, metavar="SLUG", help="Rule to leave out; repeatable."
+            "--ignore",
+            multiple=True,
+            metavar="SLUG",
+            shell_complete=offer("slug"),
+            help="Rule to leave out; repeatable.",
         ),
         click.option(
             "--color",
@@ -78,6 +110,16 @@ class TargetOrCommand(click.Group):
             else:
                 args.insert(0, "diagnose")
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The first word may become a command or a target, a first flag is one of `diagnose`."""
+        command = self.commands["diagnose"]
+        with command.make_context("diagnose", [], parent=ctx, resilient_parsing=True) as inner:
+            flag = incomplete.startswith("-")
+            completer = command if flag else command.params[0]
+            return super().shell_complete(ctx, incomplete) + completer.shell_complete(
+                inner, incomplete
+            )
 
 
 def _first_word(args: Sequence[str], command: click.Command) -> int | None:

@@ -104,6 +104,12 @@ def load(
     )
 
 
+def contexts(flags: Flags, environ: Mapping[str, str]) -> list[str]:
+    """Every context there is to choose from. Raises KubeconfigError as `load` does."""
+    config = _Config.read(_files(flags, environ), must_exist=bool(flags.kubeconfig))
+    return list(config.entries["context"])
+
+
 def parse_timeout(text: str) -> float | None:
     """Seconds of a `--request-timeout`: "0" is none, "7" seconds, else Go's form: "1m30s", "500ms".
 
