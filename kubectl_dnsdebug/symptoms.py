@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kubectl_dnsdebug import image
 from kubectl_dnsdebug.model import Answer, Missing, Role, Status, Subject, Transport, Vantage
-from kubectl_dnsdebug.objects import Endpoint
+from kubectl_dnsdebug.objects import Endpoint, at
 from kubectl_dnsdebug.observe import Observed, Reach
 from kubectl_dnsdebug.resolvconf import Policy, ResolvConf, effective_policy
 from kubectl_dnsdebug.search import Libc, Reply, Walk, walk
@@ -244,6 +244,13 @@ def cluster_first(seen: Observed, node: Subject) -> Vantage:
             if pod.node == node.name and policy is Policy.CLUSTER and pod.dns_config is None:
                 return seen.own(pod.subject)
         raise Missing(str(gap)) from None
+
+
+def kubelet_says(seen: Observed, node: Subject, key: str) -> tuple[str, ...]:
+    """The values of a field of the kubelet's configuration. Raises Missing where it is not read."""
+    fact = seen.fact(f"configz/{node.name}")
+    found = at(fact.data, key, default=()) if fact else ()
+    return (found,) if isinstance(found, str) else tuple(found)
 
 
 def cluster_domain(conf: ResolvConf) -> str:

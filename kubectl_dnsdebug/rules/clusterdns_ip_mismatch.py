@@ -15,7 +15,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="{node}: kubelet gives pods the nameserver {wrong} ({summary}), but the DNS Service "
-    "{service} has the address {right}",
+    "{service} has the address {right}.",
     remedy="Set clusterDNS to {right} in the kubelet's configuration on {node}, restart the "
     "kubelet, and recreate the node's pods.",
     verify="kubectl get service {name} -n {namespace} -o jsonpath='{{.spec.clusterIPs}}'   # must "
@@ -34,6 +34,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     lost = [r for r in reaches if not any(map(symptoms.gives_address, r.answers))]
     if own or not lost or len(lost) < len(reaches):
         return
+    if place.role is not Role.CONTROL:
+        told = symptoms.kubelet_says(seen, subject, "clusterDNS")
+        if set(told) != set(conf.nameservers):
+            return  # the pod is from before a change: a new one gets another file
     service = seen.dns_service()
     fact = seen.fact("services")
     right = [r for r in symptoms.service_reach(seen, place) if r.fine]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.objects import at
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
@@ -16,7 +16,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="{node}: the kubelet has no clusterDNS, so a ClusterFirst pod gets the host's file "
-    "({servers}) and no name of a Service resolves in it",
+    "({servers}) and no name of a Service resolves in it.",
     remedy="Set clusterDNS and clusterDomain in the kubelet's configuration on {node}, restart the "
     "kubelet, and recreate the node's pods.",
     verify="kubectl get --raw /api/v1/nodes/{node}/proxy/configz | grep -o '\"clusterDNS\":[^]]*]'"
@@ -32,6 +32,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         return
     if any(map(seen.is_node_cache, conf.nameservers)):
         return
+    if place.role is not Role.CONTROL and symptoms.kubelet_says(seen, subject, "clusterDNS"):
+        return  # the pod is from before a change: a new one gets another file
     events = seen.events("MissingClusterDNS", about=place.pod)
     proof = [id for id, _ in events[:1]] + _configured(seen, subject)
     yield Found(

@@ -16,7 +16,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="{node}: kubelet gives pods the cluster domain {theirs}, but the DNS server owns "
-    "{zone}: every short name of a Service is looked for where it does not exist",
+    "{zone}: every short name of a Service is looked for where it does not exist.",
     remedy="Make the kubelet's clusterDomain on {node} and the kubernetes line of the Corefile "
     "name the same domain, restart the kubelet, and recreate the node's pods.",
     verify="dig kubernetes.default.svc.{theirs}. @{server}   # {status}; with {zone} it answers",
@@ -34,6 +34,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         raise Missing(f"the domain of the pod's search list was not asked at {place.id}")
     if not any(a.status.is_answer for a in asked) or any(map(symptoms.gives_address, asked)):
         return
+    if place.role is not Role.CONTROL:
+        told = symptoms.kubelet_says(seen, subject, "clusterDomain")
+        if theirs not in [each.rstrip(".") for each in told]:
+            return  # the pod is from before a change: a new one gets another file
     zones = [z for z in seen.corefile.kubernetes_zones() if not z.endswith(".arpa.")]
     if not zones or any(is_under(theirs, zone) for zone in zones):
         return

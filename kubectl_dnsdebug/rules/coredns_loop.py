@@ -16,7 +16,7 @@ from kubectl_dnsdebug.rule import Found, rule
     "coredns-loop",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="DNS pods forward queries to themselves: {how}",
+    message="DNS pods forward queries to themselves: {how}.",
     remedy="Let the DNS pods forward to the real upstreams: correct the resolv.conf that kubelet "
     "gives them (their dnsPolicy must be Default) or name the addresses in the Corefile's forward "
     "line, then recreate them; removing `loop` only hides it.",

@@ -16,7 +16,7 @@ from kubectl_dnsdebug.search import Libc
     scope=Scope.POD,
     severity=Severity.ERROR,
     message="{pod}: its dnsConfig leaves ndots at {ndots}, so {library} asks for {name} as it "
-    "stands and never tries the search list: NXDOMAIN",
+    "stands and never tries the search list: NXDOMAIN.",
     remedy="Set ndots in the pod's dnsConfig to {wanted} or more, or write full names with the "
     "cluster domain and a dot at the end.",
     verify="getent hosts {name}   # in the container; nothing, while {name}.{suffix} is found",

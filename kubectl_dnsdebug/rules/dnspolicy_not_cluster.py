@@ -14,7 +14,7 @@ from kubectl_dnsdebug.rule import Found, rule
     "dnspolicy-not-cluster",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod} has dnsPolicy {policy}: {lack}, so names of Services do not resolve in it",
+    message="{pod} has dnsPolicy {policy}: {lack}, so names of Services do not resolve in it.",
     remedy="Remove dnsPolicy from the pod's template to get ClusterFirst, or with None list the "
     "cluster's DNS in dnsConfig: {wanted}.",
     verify="kubectl get pod {name} -n {namespace} -o jsonpath='{{.spec.dnsPolicy}} "

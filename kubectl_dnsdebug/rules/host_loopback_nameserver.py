@@ -16,7 +16,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="{node}: the resolv.conf that kubelet gives names {loopbacks}, the host's local "
-    "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves",
+    "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves.",
     remedy="Set the kubelet's resolvConf on {node} to the file with the real servers "
     "(/run/systemd/resolve/resolv.conf with systemd-resolved, /run/dnsmasq/resolv.conf with "
     "dnsmasq), restart the kubelet, and recreate the DNS pods and Default-policy pods.",

@@ -17,7 +17,7 @@ from kubectl_dnsdebug.search import Libc
     severity=Severity.ERROR,
     message="{pod}: its search list ends in {suffix}, inherited from the host of {node}; names "
     "under it get {status} instead of NXDOMAIN, so names with fewer than {ndots} dots stall or "
-    "fail there: {effect}",
+    "fail there: {effect}.",
     remedy="Remove {suffix} from the file that kubelet reads on {node} (resolvConf), restart the "
     "kubelet and recreate the pods; until then end names with a dot, or answer NXDOMAIN for "
     "{suffix} in the Corefile.",
@@ -77,12 +77,11 @@ def _failing(
 
 
 def _only_there(seen: Observed, subject: Subject) -> tuple[bool | None, str]:
-    """Whether names beyond the suffix fare better; None when all the outside is lost."""
-    try:
-        outside = symptoms.outside(seen, seen.own(subject))
-    except Missing:
+    """Whether names beyond the suffix fare better; None when they are lost as well."""
+    outside = seen.ask(seen.own(subject), probe="ext.", type="A")
+    if not outside:
         return False, "a name outside the cluster that is known to exist (--name)"
-    return (True, "") if any(map(symptoms.says_something, outside)) else (None, "")
+    return (True, "") if all(map(symptoms.says_something, outside)) else (None, "")
 
 
 def _full(seen: Observed, answer: Answer) -> bool:

@@ -16,7 +16,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.POD,
     severity=Severity.ERROR,
     message="{pod} is on the host's network with dnsPolicy ClusterFirst, which kubelet treats as "
-    "Default there: it asks the host's {servers}, which know no Service",
+    "Default there: it asks the host's {servers}, which know no Service.",
     remedy="Set dnsPolicy: ClusterFirstWithHostNet in the pod's template, and recreate the pod.",
     verify="kubectl get pod {name} -n {namespace} -o jsonpath='{{.spec.hostNetwork}} "
     "{{.spec.dnsPolicy}}'   # on the host's network only ClusterFirstWithHostNet is the cluster's",

@@ -17,7 +17,7 @@ _DENIALS = (Status.NXDOMAIN, Status.NOERROR)  # NOERROR without an address
     "mixed-nameservers",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod}: its nameservers disagree: {knowing} knows {name}, {other} {says}; {effect}",
+    message="{pod}: its nameservers disagree: {knowing} knows {name}, {other} {says}; {effect}.",
     remedy="Give the pod only servers that know every name: the cluster's DNS alone, with a server "
     "block in the Corefile for the zones of {other}.",
     verify="dig {name} @{other}   # must answer as @{knowing} does",

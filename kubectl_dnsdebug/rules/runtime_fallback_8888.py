@@ -21,7 +21,7 @@ _GENERATED = "/agent/etc/resolv.conf"  # below the data folder of k3s and RKE2
     severity=Severity.ERROR,
     message="{node}: pods get {servers} as the host's nameserver, which nobody configured and "
     "which does not answer here ({summary}): k3s and Docker write it when the host's "
-    "/etc/resolv.conf names only a loopback address",
+    "/etc/resolv.conf names only a loopback address.",
     remedy="Point the kubelet of {node} at the file with the real servers (k3s: --resolv-conf FILE "
     "or K3S_RESOLV_CONF, such as /run/systemd/resolve/resolv.conf), restart k3s or the runtime "
     "fully, and recreate the DNS pods.",

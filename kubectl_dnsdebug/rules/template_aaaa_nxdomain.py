@@ -18,7 +18,7 @@ _PAIRS = (("reach.udp.", "reach6."), ("svc.", "reach6."), ("ext.", "ext6."))
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
     message="{server} has an address for {name} and answers NXDOMAIN for its AAAA, which says that "
-    "the name does not exist: {effect} ({where})",
+    "the name does not exist: {effect} ({where}).",
     remedy="In the Corefile let the template for AAAA answer `rcode NOERROR` instead of NXDOMAIN: "
     "no such address, but the name exists.",
     verify="dig {name} AAAA @{server}   # status must be NOERROR with an empty answer",

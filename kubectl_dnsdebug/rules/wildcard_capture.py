@@ -15,7 +15,7 @@ from kubectl_dnsdebug.rule import Found, rule
     scope=Scope.POD,
     severity=Severity.ERROR,
     message="{pod}: every name under its search suffix {suffix} resolves to {address}, even "
-    "{name}; names with fewer than {ndots} dots that no earlier suffix knows end up there",
+    "{name}; names with fewer than {ndots} dots that no earlier suffix knows end up there.",
     remedy="Remove the wildcard record under {suffix} or the suffix from the search list, end "
     "names with a dot, or answer NXDOMAIN for {suffix} in the Corefile.",
     verify="dig surely-not-there.{suffix}. @{server}   # must be NXDOMAIN",

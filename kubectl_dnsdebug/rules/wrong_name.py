@@ -17,7 +17,7 @@ from kubectl_dnsdebug.search import Reply, Stop, Walk
     "wrong-name",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod}: {name} does not exist ({tried} all NXDOMAIN): {hint}",
+    message="{pod}: {name} does not exist ({tried} all NXDOMAIN): {hint}.",
     remedy="Use the name that exists{instead}; a name without a dot is looked for in the pod's own "
     "namespace only.",
     verify="dig {absolute} @{server}   # NXDOMAIN",

@@ -1,0 +1,100 @@
+"""The Corefile has no place for a class of names: no server block, no kubernetes, no forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.corefile import ServerBlock, is_under
+from kubectl_dnsdebug.model import (
+    Answer,
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+)
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+# Plugins that answer for names of others.
+_SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template", "etcd", "erratic")
+
+
+@rule(
+    "corefile-zone-missing",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="The Corefile has {lack}, so {server} answers {status} for {name}.",
+    remedy="Add what the Corefile lacks: {add}; the DNS pods reload it by themselves where they "
+    "have the reload plugin.",
+    verify="dig {name} @{server}   # {status}",
+    explains=("wrong-name", "dns-no-ready-endpoints", "upstream-servfail-refused"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    inside = _of_service(seen, "reach.")
+    if not inside:
+        raise Missing("the cluster's DNS was asked nothing")
+    own = next((a for a in inside if a.status.is_answer), None)
+    if own and not any(map(symptoms.gives_address, inside)):
+        blocks = [b for b in seen.corefile.blocks if b.named("kubernetes")]
+        domain = own.name.partition(".svc.")[2]
+        takes = seen.corefile.block_for(own.name)
+        if not blocks or takes is None or takes not in blocks:
+            lack = "no kubernetes plugin for" if takes else "no server block for"
+            add = f"`kubernetes {domain.rstrip('.')} in-addr.arpa ip6.arpa` in the block that "
+            yield _found(seen, own, f"{lack} {domain}", f"{add}takes the cluster's names", takes)
+            return
+    for answer in _of_service(seen, "ext.") + _of_service(seen, "user.A."):
+        if answer.status not in (Status.REFUSED, Status.SERVFAIL) or _in_cluster(seen, answer):
+            continue
+        takes = seen.corefile.block_for(answer.name)
+        if takes is None:
+            lack, add = f"no server block that takes {answer.name}", "a block `.:53`"
+            yield _found(seen, answer, lack, f"{add} with `forward . /etc/resolv.conf`", None)
+            return
+        if not any(takes.named(name) for name in _SOURCES):
+            lack = f"no forward in the block of line {takes.line} that takes {answer.name}"
+            yield _found(seen, answer, lack, "`forward . /etc/resolv.conf` in that block", takes)
+            return
+
+
+def _of_service(seen: Observed, probe: str) -> list[Answer]:
+    """What the DNS Service said, of every place that asked it."""
+    return [
+        answer
+        for vantage in seen.evidence.vantages
+        if vantage.role is not Role.DEFAULT
+        for reach in _reaches(seen, vantage.id)
+        for answer in seen.ask(vantage, server=reach, probe=probe, type="A")
+    ]
+
+
+def _reaches(seen: Observed, vantage: str) -> tuple[str, ...]:
+    found = next(v for v in seen.evidence.vantages if v.id == vantage)
+    try:
+        return tuple(reach.server for reach in symptoms.service_reach(seen, found))
+    except Missing:
+        return ()
+
+
+def _in_cluster(seen: Observed, answer: Answer) -> bool:
+    return any(is_under(answer.name, zone) for zone in seen.corefile.kubernetes_zones())
+
+
+def _found(seen: Observed, answer: Answer, lack: str, add: str, block: ServerBlock | None) -> Found:
+    unread = seen.corefile.imports or (block and block.imports)
+    return Found(
+        evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
+        args={
+            "lack": lack,
+            "add": add,
+            "name": answer.name,
+            "server": answer.server,
+            "status": answer.status.value.upper(),
+        },
+        confidence=Confidence.LIKELY if unread else Confidence.CERTAIN,
+        settles="the files that the Corefile imports" if unread else "",
+    )

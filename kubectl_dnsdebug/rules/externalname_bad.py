@@ -1,0 +1,75 @@
+"""An ExternalName Service whose target cannot be resolved."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import names as naming
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Answer, Confidence, Scope, Severity, Subject
+from kubectl_dnsdebug.objects import Service
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "externalname-bad",
+    scope=Scope.POD,
+    severity=Severity.ERROR,
+    message="{pod}: the ExternalName Service {service} stands for {target}, {why}: its name gives "
+    "no address.",
+    remedy="For an address make a Service without selector and an EndpointSlice with it; otherwise "
+    "set externalName of {service} to a name that resolves.",
+    verify="kubectl get service {bare} -n {namespace} -o jsonpath='{{.spec.externalName}}'",
+    explains=("wrong-name",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    own = seen.own(subject)
+    if not symptoms.short_names_work(seen, own):
+        return
+    pod = seen.target(subject)
+    asked = {naming.meant(seen, pod, name) for name in seen.evidence.request.names}
+    for service in seen.services:
+        if not service.external_name:
+            continue
+        wanted = (service.name, service.namespace) in asked
+        answers = _answers(seen, subject, service)
+        if not answers or any(map(symptoms.gives_address, answers)):
+            continue
+        if not all(map(symptoms.says_something, answers)):
+            continue  # the upstream fails: no fault of the Service
+        literal = _is_address(service.external_name)
+        yield Found(
+            evidence=(answers[0].id, "services"),
+            args={
+                "pod": subject,
+                "service": service.id,
+                "bare": service.name,
+                "namespace": service.namespace,
+                "target": service.external_name,
+                "why": "an address, which cannot be the target of an alias"
+                if literal
+                else "which does not resolve",
+            },
+            confidence=Confidence.CERTAIN if literal else Confidence.LIKELY,
+            settles="" if literal else "whether the target exists where its own servers are asked",
+            severity=None if wanted else Severity.WARNING,
+        )
+
+
+def _answers(seen: Observed, subject: Subject, service: Service) -> tuple[Answer, ...]:
+    own = seen.own(subject)
+    head = f"{service.name}.{service.namespace}.svc."
+    answers = seen.ask(own, type="A")
+    return tuple(
+        a for a in answers if a.name.startswith(head) and a.name == f"{head}{seen.domain}."
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.rstrip("."))
+    except ValueError:
+        return False
+    return True

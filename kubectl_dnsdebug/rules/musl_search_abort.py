@@ -1,0 +1,62 @@
+"""musl gives up at the first candidate that gets neither an address nor NXDOMAIN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.search import Libc, Reply, Stop
+
+
+@rule(
+    "musl-search-abort",
+    scope=Scope.POD,
+    severity=Severity.ERROR,
+    message="{pod} (musl): {name} fails because {candidate} gets {reply}, where musl gives up; "
+    "{name}. with a dot at the end resolves.",
+    remedy="Make {candidate} answer NXDOMAIN (or remove its suffix from the search list), end the "
+    "name with a dot, or use a glibc image.",
+    verify="dig {candidate} @{server}   # musl goes on only at NXDOMAIN, for A and for AAAA",
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    own = seen.own(subject)
+    if symptoms.libc(seen, subject) is not Libc.MUSL:
+        return
+    conf = seen.conf(own)
+    walked = [
+        name for a in seen.ask(own, probe="walk.") if (name := _typed(seen, a.name, conf.search))
+    ]
+    if not walked and conf.search and conf.ndots > 1:
+        raise Missing(f"the search list was not walked at {own.id}")
+    for name in dict.fromkeys(walked):
+        walk = symptoms.walked(seen, subject, name)
+        if walk.stop is not Stop.GAVE_UP:
+            continue
+        server = conf.nameservers[0]
+        if Reply.ANSWER not in symptoms.replies(seen, own, server, f"{name}."):
+            continue
+        last = walk.steps[-1]
+        yield Found(
+            evidence=(
+                *(a.id for a in seen.ask(own, server=server, name=last.name)[:2]),
+                *(a.id for a in seen.ask(own, server=server, name=f"{name}.")[:1]),
+                f"{own.id}#app",
+            ),
+            args={
+                "pod": subject,
+                "name": name,
+                "candidate": last.name,
+                "reply": last.reply,
+                "server": server,
+            },
+        )
+
+
+def _typed(seen: Observed, absolute: str, suffixes: tuple[str, ...]) -> str:
+    """The name that a candidate was made of."""
+    heads = [absolute.removesuffix(f".{s}.") for s in suffixes if absolute.endswith(f".{s}.")]
+    known = {f"kubernetes.default.svc.{seen.domain}", *seen.evidence.request.names}
+    return next((head for head in heads if head in known), "")

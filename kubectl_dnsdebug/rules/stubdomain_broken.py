@@ -1,0 +1,70 @@
+"""A zone that the Corefile sends to servers of its own, which do not answer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug import symptoms
+from kubectl_dnsdebug.model import Answer, Confidence, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import TARGETS, Observed
+from kubectl_dnsdebug.rule import Found, rule
+
+
+@rule(
+    "stubdomain-broken",
+    scope=Scope.CLUSTER,
+    severity=Severity.ERROR,
+    message="Names under {zone} fail ({status}): the Corefile forwards them to {servers}, {why}.",
+    remedy="Correct the forward line for {zone} (Corefile line {line}) to a server that owns the "
+    "zone and that the DNS pods may reach, over UDP and TCP.",
+    verify="dig {zone} SOA @{first}   # from a pod",
+    explains=("upstream-timeout", "upstream-servfail-refused", "coredns-replica-divergence"),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    asked = [a for a in seen.answers if "#stub." in a.id]
+    if not asked:
+        symptoms.dns_serves(seen)  # Missing where nothing was asked at all
+        return
+    for forward in seen.corefile.forwards():
+        through, direct = _asked(seen, forward.zone)
+        if not through or any(map(symptoms.says_something, through)):
+            continue
+        if any(map(symptoms.says_something, direct)):
+            why = "which answer when asked directly"
+        elif not direct:
+            why = "which could not be asked directly"
+        elif all(a.status.is_silence for a in direct):
+            why = "which do not answer"
+        else:
+            bad = next(a for a in direct if a.status.is_answer)
+            why = f"which say {bad.status.value.upper()}"
+        sure = bool(direct) and not any(map(symptoms.says_something, direct))
+        yield Found(
+            evidence=(
+                *(a.id for a in through[:1]),
+                *(a.id for a in direct[:2]),
+                *(fact.id for fact in seen.facts("configmap/")),
+            ),
+            args={
+                "zone": forward.zone,
+                "status": through[0].status.value.upper(),
+                "servers": " ".join(forward.to),
+                "why": why,
+                "line": forward.plugin.line,
+                "first": forward.to[0] if forward.to else "",
+            },
+            confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
+            settles="" if sure else "the same question from a DNS pod's node",
+        )
+
+
+def _asked(seen: Observed, zone: str) -> tuple[list[Answer], list[Answer]]:
+    """What came for the zone through the cluster's DNS, and from its own servers."""
+    found = [
+        (vantage, answer)
+        for vantage in seen.evidence.vantages
+        if vantage.role in (*TARGETS, Role.DEFAULT)
+        for answer in seen.ask(vantage, probe="stub.", name=zone)
+    ]
+    through = [a for _, a in found if a.server in seen.cluster_ips]
+    return through, [a for _, a in found if a.server not in seen.cluster_ips]
