@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -138,6 +139,7 @@ def api_lost(cluster: Cluster) -> Iterator[None]:
         stack.callback(restart_dns, cluster)
         stack.enter_context(iptables(cluster, *_api_cut(cluster)))
         stack.enter_context(applied(cluster, service("newcomer", selects="api")))
+        time.sleep(6)  # a watch that is alive lags less
         web = cluster.pod("web")
         web.expect("NXDOMAIN", "newcomer.shop.svc.cluster.local.")
         web.expect("NOERROR", KUBERNETES)
