@@ -1,4 +1,4 @@
-"""Faults by which a pod never starts: its node cannot give it a network or a resolv.conf."""
+"""Faults by which a pod never starts: its node cannot give it a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from tests.cluster import apps
-from tests.cluster.change import applied, kubelets
+from tests.cluster.change import applied
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults.fault import Fault
 from tests.cluster.shell import wait_for
@@ -43,30 +43,12 @@ def cni_down(cluster: Cluster) -> Iterator[None]:
         cluster.kubectl.wait("condition=Ready", "node", "w1", timeout=60)
 
 
-@contextmanager
-def resolv_conf_missing(cluster: Cluster) -> Iterator[None]:
-    """The kubelet is told of a file that this node does not have."""
-    absent = "/run/resolver-of-another-distribution/resolv.conf"
-    with (
-        kubelets(cluster, "w1", resolvConf=absent),
-        _stuck(cluster, reason="FailedCreatePodSandBox", words=f"open {absent}"),
-    ):
-        yield
-
-
 FAULTS = (
     Fault(
         name="cni-down-on-node",
         slug="cni-down-on-node",
         title="The network plugin of a node is not set up",
         apply=cni_down,
-        target="pod/victim",
-    ),
-    Fault(
-        name="host-resolvconf-missing",
-        slug="host-resolvconf-missing-or-empty",
-        title="The kubelet's resolvConf names a file that is not there",
-        apply=resolv_conf_missing,
         target="pod/victim",
     ),
 )
