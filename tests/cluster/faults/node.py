@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.cluster import dns_change, upstream
-from tests.cluster.change import host_resolv_conf, kubelets, sysctl, victim
+from tests.cluster import apps, dns_change, upstream
+from tests.cluster.change import VICTIM, applied, host_resolv_conf, kubelets, sysctl, victim
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults.fault import API, KUBERNETES, NO_ANSWER, Fault, bites, fresh
 from tests.cluster.images import MUSL
@@ -19,6 +19,8 @@ from tests.cluster.shell import wait_for
 from tests.cluster.upstream import EXTERNAL, Rule, Zone
 
 GOOGLE = "8.8.8.8"
+# A container of the probing container's user: its files may be read.
+SAME_USER = {"runAsUser": 65532, "runAsGroup": 65532}
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def host_search_inherited(cluster: Cluster) -> Iterator[None]:
     with (
         cluster.upstream.telling(Zone(rules=(Rule(name=suffix, do="drop"),))),
         host_resolv_conf(cluster, file, "w1"),
-        victim(cluster, image=MUSL) as pod,
+        victim(cluster, image=MUSL, securityContext=SAME_USER) as pod,
     ):
         bites(pod.getent("api.shop"), "api.shop does not resolve")
         bites(not pod.getent(API.rstrip(".")), f"{API} without its dot resolves")
@@ -139,6 +141,31 @@ def clusterdomain_mismatch(cluster: Cluster) -> Iterator[None]:
         bites(not pod.getent("api.shop"), "api.shop resolves")
         pod.expect("NXDOMAIN", "api.shop.svc.k8s.corp.example.")
         pod.expect("NOERROR", API)
+        yield
+
+
+@contextmanager
+def host_resolvconf_missing(cluster: Cluster) -> Iterator[None]:
+    """The file that kubeadm names for systemd-resolved, on a node without it: no pod starts."""
+    absent = "/run/systemd/resolve/resolv.conf"
+    manifest = apps.pod(VICTIM, node="w1")
+    with kubelets(cluster, "w1", resolvConf=absent), applied(cluster, manifest):
+        query = ("get", "events", "-n", "shop", "--field-selector", f"involvedObject.name={VICTIM}")
+        wait_for(
+            "the pod gets no sandbox",
+            lambda: absent in cluster.kubectl(*query),
+            timeout=30,
+            interval=0.5,
+        )
+        yield
+
+
+@contextmanager
+def host_resolvconf_none(cluster: Cluster) -> Iterator[None]:
+    """A kubelet that is told to read no file: it makes one up with a loopback."""
+    with kubelets(cluster, "w1", resolvConf=""), victim(cluster, dnsPolicy="Default") as pod:
+        bites("127.0.0.1" in pod.resolv_conf(), "the pod has another file")
+        pod.expect("refused", f"{EXTERNAL}.")
         yield
 
 
@@ -230,6 +257,20 @@ FAULTS = (
         slug="clusterdomain-mismatch",
         title="A kubelet's clusterDomain is not the zone that CoreDNS serves",
         apply=clusterdomain_mismatch,
+        target="pod/victim",
+    ),
+    Fault(
+        name="host-resolvconf-missing",
+        slug="host-resolvconf-missing-or-empty",
+        title="A kubelet's resolvConf names a file that is not on its node",
+        apply=host_resolvconf_missing,
+        target="pod/victim",
+    ),
+    Fault(
+        name="host-resolvconf-none",
+        slug="host-resolvconf-missing-or-empty",
+        title="A kubelet is told to read no resolv.conf, and a Default pod asks itself",
+        apply=host_resolvconf_none,
         target="pod/victim",
     ),
     Fault(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.cluster import apps
-from tests.cluster.change import applied, kubelets, victim
+from tests.cluster.change import VICTIM, applied, kubelets, victim
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults.fault import API, KUBERNETES, Fault, bites
 from tests.cluster.images import MUSL
@@ -93,6 +93,38 @@ def resolvconf_stale(cluster: Cluster) -> Iterator[None]:
 
 
 @contextmanager
+def resolvconf_mounted(cluster: Cluster) -> Iterator[None]:
+    """A volume over the file: only this container has it."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "resolv", "namespace": apps.NAMESPACE},
+        "data": {"resolv.conf": f"nameserver {NOWHERE}\n"},
+    }
+    volume = {"name": "resolv", "configMap": {"name": "resolv"}}
+    mount = {"name": "resolv", "mountPath": "/etc/resolv.conf", "subPath": "resolv.conf"}
+    manifest = apps.pod(VICTIM, node="w1", volumes=[volume])
+    manifest["spec"]["containers"][0]["volumeMounts"] = [mount]
+    with applied(cluster, config, manifest):
+        cluster.kubectl.wait("condition=Ready", "pod", VICTIM, "-n", apps.NAMESPACE)
+        cluster.pod(VICTIM).expect("timeout", KUBERNETES)
+        yield
+
+
+@contextmanager
+def search_line_too_long(cluster: Cluster) -> Iterator[None]:
+    """More search suffixes than musl reads: it skips the whole line."""
+    suffixes = [f"department-{number}.of.some.large.corp.example" for number in range(7)]
+    # The probing container may look into a process of its own user only.
+    user = {"runAsUser": 65532, "runAsGroup": 65532}
+    config = {"searches": suffixes}
+    with victim(cluster, image=MUSL, dnsConfig=config, securityContext=user) as pod:
+        bites(not pod.getent("api.shop"), "api.shop resolves")
+        bites(pod.getent(API), f"{API} does not resolve")
+        yield
+
+
+@contextmanager
 def wrong_name(cluster: Cluster) -> Iterator[None]:
     """The Service is there, in another namespace than the short name looks in."""
     payments = apps.service("payments", selects="payments")
@@ -152,6 +184,20 @@ FAULTS = (
         slug="resolvconf-overwritten-or-stale",
         title="The pod is older than the repair of its node's kubelet",
         apply=resolvconf_stale,
+        target="pod/victim",
+    ),
+    Fault(
+        name="resolvconf-mounted",
+        slug="resolvconf-overwritten-or-stale",
+        title="A volume covers the container's resolv.conf",
+        apply=resolvconf_mounted,
+        target="pod/victim",
+    ),
+    Fault(
+        name="search-line-too-long",
+        slug="search-line-bad",
+        title="dnsConfig adds so many suffixes that musl skips the search line",
+        apply=search_line_too_long,
         target="pod/victim",
     ),
     Fault(
