@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from kubectl_dnsdebug.hygiene import clean_json
+from kubectl_dnsdebug.hygiene import clean_json, one_line
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Subject
 
 FORMAT = "dnsdebug.evidence/v1"
@@ -30,22 +31,27 @@ def dump(evidence: Evidence) -> str:
 def load(text: str) -> Evidence:
     """Read a file's text back; it may come from anybody. Raises EvidenceError."""
     try:
-        data = clean_json(json.loads(text))
-    except ValueError as wrong:
+        data = clean_json(json.loads(text, parse_constant=_refuse))
+    except (ValueError, RecursionError) as wrong:
         raise EvidenceError(f"not an evidence file: {wrong}") from None
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
         raise EvidenceError(
-            f"the file's format is {found!r}, this version of dnsdebug reads {FORMAT!r}: "
+            f"the file's format is {one_line(repr(found), 60)}, this version of dnsdebug reads {FORMAT!r}: "
             "replay it with the version that wrote it"
         )
     del data["format"]
     try:
-        evidence = _typed(Evidence, data)
-    except (TypeError, ValueError, KeyError, AttributeError) as wrong:
-        raise EvidenceError(f"the evidence file is damaged: {wrong}") from None
-    assert isinstance(evidence, Evidence)
+        evidence: Evidence = _typed(Evidence, data)
+        for target in evidence.request.targets:
+            Subject.parse(target)
+    except (TypeError, ValueError) as wrong:
+        raise EvidenceError(f"the evidence file is damaged: {one_line(str(wrong))}") from None
     return evidence
+
+
+def _refuse(number: str) -> None:
+    raise ValueError(f"{number} is no number")
 
 
 def _plain(value: Any) -> Any:
@@ -69,17 +75,29 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _typed(kind: Any, value: Any) -> Any:
+    """The value as a record of that kind, whole. Raises TypeError or ValueError."""
     if isinstance(kind, UnionType):
         if value is None:
             return None
         kind = next(each for each in get_args(kind) if each is not type(None))
+    if kind is Any:
+        return value
     if kind is Subject:
-        return Subject.parse(value)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind(value)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return Subject.parse(_as(str, value))
+    if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{name: _typed(hints[name], held) for name, held in value.items()})
+        fields = {name: _typed(hints.get(name, Any), v) for name, v in _as(dict, value).items()}
+        return cast(type, kind)(**fields)
     if get_origin(kind) is tuple:
-        return tuple(_typed(get_args(kind)[0], each) for each in value)
+        return tuple(_typed(get_args(kind)[0], each) for each in _as(list, value))
+    if get_origin(kind) is Mapping:
+        return {key: _typed(get_args(kind)[1], each) for key, each in _as(dict, value).items()}
+    if kind is float and type(value) is int:
+        return value
+    return kind(value) if issubclass(kind, StrEnum) else _as(kind, value)
+
+
+def _as(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{json.dumps(value)[:40]} where a {kind.__name__} should be")
     return value
