@@ -37,8 +37,8 @@ def load(text: str) -> Evidence:
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
         raise EvidenceError(
-            f"the file's format is {one_line(repr(found), 60)}, this version of dnsdebug reads {FORMAT!r}: "
-            "replay it with the version that wrote it"
+            f"the file's format is {one_line(repr(found), 60)}, this version of dnsdebug reads "
+            f"{FORMAT!r}: replay it with the version that wrote it"
         )
     del data["format"]
     try:
