@@ -158,6 +158,10 @@ def upstream_without_tcp(cluster: Cluster) -> Iterator[None]:
         victim(cluster) as pod,
         replaced(cluster, "service", UPSTREAM, "kube-system", udp_only),
     ):
+        # Connections from before would be used on and on.
+        for node in WORKERS:
+            flows = ("conntrack", "-D", "-p", "tcp", "--orig-dst", UPSTREAM_ADDRESS)
+            cluster.node(node).run(*flows, check=False)
         wait_for(
             "does not bite: cluster names fail",
             lambda: not pod.dig(fresh("svc.cluster.local"), seconds=1).status.startswith("N"),
