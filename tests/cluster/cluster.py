@@ -173,7 +173,7 @@ class Cluster:
         agents.start_containerd(store)
         agents.wait_containerd()
 
-    def wait_ready(self, timeout: float = 90) -> None:
+    def wait_ready(self, timeout: float = 180) -> None:
         """Wait for every node, the DNS pods, the shop and an answer from DNS."""
         setup, kubectl = self.setup, self.kubectl
         wait_for(
@@ -190,7 +190,7 @@ class Cluster:
         self.upstream.wait()
         self.wait_dns(timeout=timeout)
 
-    def wait_dns(self, timeout: float = 30) -> None:
+    def wait_dns(self, timeout: float = 60) -> None:
         """Wait until DNS answers on both workers, from the node, by UDP and TCP."""
         setup = self.setup
         name = f"kubernetes.default.svc.{setup.domain}."
@@ -208,7 +208,7 @@ class Cluster:
 
     def _down(self) -> None:
         daemons = self.daemons
-        wait_for("every process ends", lambda: not self._kill(daemons), timeout=20)
+        wait_for("every process ends", lambda: not self._kill(daemons), timeout=60)
         cgroups.remove(self.layout.prefix)
         network.down(self.layout)
         # The nodes' mounts went with their mount namespaces. This is for a killed `up`.

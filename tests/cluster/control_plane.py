@@ -67,7 +67,7 @@ class ControlPlane:
         wait_for(
             f"the API server is ready (see {self.node.layout.log('kube-apiserver')})",
             lambda: run(*ask, check=False).stdout == "ok",
-            timeout=60,
+            timeout=120,
         )
 
     def start_controllers(self) -> None:

@@ -136,7 +136,7 @@ class Node:
             log=self.layout.log(f"init-{self.name}"),
         )
         process.returncode = 0  # it lives until `down`; nobody waits for it
-        wait_for(f"node {self.name} boots", (self.folder / "init.pid").exists, timeout=10)
+        wait_for(f"node {self.name} boots", (self.folder / "init.pid").exists, timeout=30)
 
     def inside(self) -> list[str]:
         """The words that make a program run on this node."""

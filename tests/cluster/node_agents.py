@@ -82,7 +82,7 @@ class NodeAgents:
 
     def wait_containerd(self) -> None:
         socket = self.node.folder / "containerd.sock"
-        wait_for(f"{self.containerd} listens", socket.exists, timeout=20)
+        wait_for(f"{self.containerd} listens", socket.exists, timeout=60)
 
     def _cni(self) -> dict[str, Any]:
         ipam = {
@@ -168,7 +168,7 @@ class NodeAgents:
         }
 
     def wait_kubelet(self) -> None:
-        wait_for(f"{self.kubelet} answers", self._kubelet_healthy, timeout=30)
+        wait_for(f"{self.kubelet} answers", self._kubelet_healthy, timeout=60)
 
     def _kubelet_healthy(self) -> bool:
         address = self.node.layout.node_address(self.node.name)

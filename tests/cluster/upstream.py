@@ -69,7 +69,7 @@ class Upstream:
         daemons.start("upstream", [*argv, *addresses])
 
     def wait(self) -> None:
-        wait_for("the upstream DNS server answers", self._answers, timeout=10)
+        wait_for("the upstream DNS server answers", self._answers, timeout=30)
 
     def _answers(self) -> bool:
         query = ("dig", f"@{self.layout.upstream}", "+tries=1", "+time=1", "example.com.")
