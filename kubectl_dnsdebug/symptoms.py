@@ -24,6 +24,8 @@ def service_reach(
     seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP
 ) -> tuple[Reach, ...]:
     """How each ClusterIP of the cluster's DNS did there. Raises Missing when none was asked."""
+    if vantage.failure:
+        raise Missing(vantage.failure)
     found = [seen.reach(vantage, ip, transport) for ip in _service_addresses(seen)]
     if not found:
         raise Missing("the cluster's DNS Service was not found")
@@ -341,10 +343,13 @@ def replies(seen: Observed, vantage: Vantage, server: str, name: str) -> tuple[R
     return tuple(found)
 
 
-def walked(seen: Observed, subject: Subject, name: str) -> Walk:
-    """How the target's C library fares with a name at its first nameserver; glibc where unknown."""
+def walked(seen: Observed, subject: Subject, name: str, library: Libc | None = None) -> Walk:
+    """How the target's C library fares with a name at its first nameserver.
+
+    `library` is what to take it for; by default what it is, glibc where that is not known.
+    """
     own = seen.own(subject)
     conf = seen.conf(own)
     server = next(iter(conf.nameservers), "")
-    library = libc(seen, subject) or Libc.GLIBC
+    library = library or libc(seen, subject) or Libc.GLIBC
     return walk(name, conf, library, lambda each: replies(seen, own, server, each))

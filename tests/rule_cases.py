@@ -3,10 +3,12 @@
 A case is a folder `cases/SLUG/NAME` with an `expect.json`:
 
     {"found": ["node/w1"]}  or  {"clear": [...]}  or  {"unknown": [...]}   for these subjects
-    "first": SLUG         besides: the first cause that the whole report names
+    "first": SLUG         the first cause that the whole report names; by default the rule itself
     "evidence": "SLUG/NAME"   the evidence of that case instead of an `evidence.json` of its own
     "without": [...]      records to take away, as when they could not be had: the id of a fact, of
                           a vantage, or `*` for every vantage
+
+`cases/healthy/NAME` holds evidence that gives no rule any reason to speak.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def read(folder: Path) -> Case:
         name=folder.name,
         outcome=outcome,
         subjects=tuple(expect[outcome]),
-        first=expect.get("first", ""),
+        first=expect.get("first", folder.parent.name) if outcome is Outcome.FOUND else "",
         evidence=without(recorded, *expect.get("without", ())),
     )
 
@@ -80,5 +82,6 @@ def without(recorded: Evidence, *ids: str) -> Evidence:
     )
 
 
-ALL = tuple(read(path.parent) for path in sorted(CASES.glob("*/*/expect.json")))
+_FOLDERS = [path.parent for path in sorted(CASES.glob("*/*/expect.json"))]
+ALL = tuple(read(folder) for folder in _FOLDERS if folder.parent.name != "healthy")
 HEALTHY = {path.parent.name: load(path) for path in sorted(CASES.glob("healthy/*/evidence.json"))}

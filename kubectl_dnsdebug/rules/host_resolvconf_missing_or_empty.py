@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.objects import is_loopback
-from kubectl_dnsdebug.observe import Observed
+from kubectl_dnsdebug.observe import TARGETS, Observed
 from kubectl_dnsdebug.rule import Found, rule
 
 _ABSENT = re.compile(r"open (\S*resolv\S*): no such file or directory")
@@ -54,16 +54,18 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 
 def _absent(seen: Observed, subject: Subject) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The path, and what says so: our own pods of the node that could not start, or the targets."""
-    here = {v.pod for v in seen.evidence.vantages if v.node == subject.name and v.pod}
-    here |= {each.name for each in symptoms.targets_on(seen, subject)}
-    for pod in sorted(here):
+    """The path, and what says so: the targets or our own pods of the node that did not start.
+
+    Events outlive their cause: those of a pod that runs by now tell of the past.
+    """
+    stuck = {t.name for t in symptoms.targets_on(seen, subject) if not seen.target(t).ips}
+    for vantage in seen.evidence.vantages:
+        if vantage.node == subject.name and vantage.failure:
+            stuck |= {vantage.pod} if vantage.role not in TARGETS else set()
+    for pod in sorted(filter(None, stuck)):
         for id, text in seen.events("FailedCreatePodSandBox", about=pod):
             if found := _ABSENT.search(text):
                 yield found[1], (id,)
-    for vantage in seen.evidence.vantages:
-        if vantage.node == subject.name and (found := _ABSENT.search(vantage.failure)):
-            yield found[1], ()
 
 
 def _harms(seen: Observed, subject: Subject) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
 from kubectl_dnsdebug.search import Libc, Reply, Stop
@@ -15,7 +15,7 @@ from kubectl_dnsdebug.search import Libc, Reply, Stop
     "musl-search-abort",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod} (musl): {name} fails because {candidate} gets {reply}, where musl gives up; "
+    message="{pod}{whose}: {name} fails because {candidate} gets {reply}, where musl gives up; "
     "{name}. with a dot at the end resolves.",
     remedy="Make {candidate} answer NXDOMAIN (or remove its suffix from the search list), end the "
     "name with a dot, or use a glibc image.",
@@ -23,7 +23,8 @@ from kubectl_dnsdebug.search import Libc, Reply, Stop
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
-    if symptoms.libc(seen, subject) is not Libc.MUSL:
+    libc = symptoms.libc(seen, subject)
+    if libc is Libc.GLIBC:
         return
     conf = seen.conf(own)
     walked = [
@@ -32,7 +33,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if not walked and conf.search and conf.ndots > 1:
         raise Missing(f"the search list was not walked at {own.id}")
     for name in dict.fromkeys(walked):
-        walk = symptoms.walked(seen, subject, name)
+        walk = symptoms.walked(seen, subject, name, Libc.MUSL)
         if walk.stop is not Stop.GAVE_UP:
             continue
         server = conf.nameservers[0]
@@ -43,16 +44,21 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             evidence=(
                 *(a.id for a in seen.ask(own, server=server, name=last.name)[:2]),
                 *(a.id for a in seen.ask(own, server=server, name=f"{name}.")[:1]),
-                f"{own.id}#app",
+                *([f"{own.id}#app"] if libc else []),
             ),
             args={
                 "pod": subject,
+                "whose": " (musl)" if libc else ", if its image has musl",
                 "name": name,
                 "candidate": last.name,
                 "reply": last.reply,
                 "server": server,
             },
+            confidence=Confidence.CERTAIN if libc else Confidence.LIKELY,
+            settles="" if libc else "the C library of the pod's image",
+            severity=None if libc else Severity.WARNING,
         )
+        return
 
 
 def _typed(seen: Observed, absolute: str, suffixes: tuple[str, ...]) -> str:

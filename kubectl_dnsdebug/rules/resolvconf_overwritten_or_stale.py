@@ -20,7 +20,8 @@ _FILE = "/etc/resolv.conf"
     severity=Severity.ERROR,
     message="{pod}: its resolv.conf ({has}) is not what kubelet gives a pod now ({wanted}): {why}.",
     remedy="{cure}.",
-    verify="kubectl exec -n {namespace} {name} -- cat /etc/resolv.conf   # must show {wanted}",
+    verify="kubectl exec -n {namespace} {name} -- cat /etc/resolv.conf   # compare with that "
+    "of a new pod",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

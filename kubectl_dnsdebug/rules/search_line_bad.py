@@ -43,7 +43,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             severity=None if libc else Severity.WARNING,
         )
     if "." in conf.search and libc is not Libc.GLIBC:
-        what = 'its search list holds ".", at which musl up to 1.2.3 fails every short name'
+        what = 'its search list holds ".", where musl up to 1.2.3 gives up a name'
         yield Found(
             evidence=(seen.conf_id(own),),
             args={**args, "what": what},
