@@ -25,7 +25,7 @@ help: ## Show this list
 # -- checks ------------------------------------------------------------------------------------
 
 .PHONY: test
-test: lint cluster-ready ## Everything: lint, types, unit tests, scenarios on a real cluster (root)
+test: lint cluster-ready frozen ## Everything: lint, types, unit tests, scenarios on a real cluster (root)
 	@$(BIN)/pytest
 
 .PHONY: check
@@ -72,6 +72,12 @@ faults: $(READY) ## List the faults the test cluster can have
 .PHONY: bench
 bench: cluster-ready ## Measure the tool on the test cluster
 	@$(BIN)/python -m benchmarks
+
+# -- release -----------------------------------------------------------------------------------
+
+.PHONY: frozen
+frozen: $(READY) ## Build the program for machines without Python, into dist/
+	@$(BIN)/python packaging/build.py
 
 # -- set-up ------------------------------------------------------------------------------------
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kubectl_dnsdebug.rule import Rule
+if TYPE_CHECKING:
+    from kubectl_dnsdebug.rule import Rule
+
+# The build of the frozen program writes it, so that `explain` need not load every rule there.
+READY = Path(__file__).with_name("catalogue.json")
 
 HEAD = """# The causes
 
@@ -17,6 +24,16 @@ One section for each rule; the heading is the slug that the report, `--ignore` a
 *error* names do not resolve now; *warning* they will fail or crawl under ordinary load or events;
 *info* worth knowing.
 """
+
+
+def texts() -> dict[str, str]:
+    """What `explain` prints of each slug, and the list of all under the empty one."""
+    if READY.is_file():
+        ready: dict[str, str] = json.loads(READY.read_text("utf-8"))
+        return ready
+    from kubectl_dnsdebug.rules import RULES
+
+    return {"": listing(RULES)} | {rule.slug: text(rule) for rule in RULES}
 
 
 def means(rule: Rule) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Kubernetes' own DNS debugging page uses this image: Alpine with dig, nslookup and a shell.
 DEFAULT_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
-_NAME = re.compile(r"[A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 
 
 EXAMPLES = """\b
@@ -120,15 +120,22 @@ def _watched_run(
     session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]
 ) -> Evidence:
     """The run, with signals turned into an orderly end."""
-    from kubectl_dnsdebug import collect, evidence
+    from kubectl_dnsdebug import cleanup, collect, evidence
+    from kubectl_dnsdebug.ledger import Ledger
     from kubectl_dnsdebug.progress import progress
-    from kubectl_dnsdebug.vantage import Ledger
 
     ledger = Ledger()
     with signals_raise(), progress() as say:
-        got = collect.run(
-            session, found, request, _made_by(), ledger, say, tuple(given["pull_secrets"])
-        )
+        try:
+            got = collect.run(
+                session, found, request, _made_by(), ledger, say, tuple(given["pull_secrets"])
+            )
+        except BaseException:
+            cleanup.settle(session, ledger)  # the signal may have come while it was doing this
+            for entry in ledger.entries():
+                if entry.fate not in ("", cleanup.REMOVED):
+                    click.echo(f"{entry.what}: {entry.fate}", err=True)
+            raise
     text = evidence.dump(got)
     if given["save"]:
         _save(Path(given["save"]), text)
@@ -289,16 +296,11 @@ def rbac() -> None:
 def explain(slug: str | None) -> None:
     """List the causes the tool knows, or explain one."""
     from kubectl_dnsdebug import catalogue
-    from kubectl_dnsdebug.rules import RULES
 
-    if slug is None:
-        _print(catalogue.listing(RULES))
-        return
-    for rule in RULES:
-        if rule.slug == slug:
-            _print(catalogue.text(rule))
-            return
-    raise click.UsageError(f"{slug}: no such rule; `kubectl dnsdebug explain` lists them")
+    texts = catalogue.texts()
+    if (slug or "") not in texts:
+        raise click.UsageError(f"{slug}: no such rule; `kubectl dnsdebug explain` lists them")
+    _print(texts[slug or ""])
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -326,9 +328,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except DnsdebugError as wrong:
         _fail(str(wrong), 1)
     except Interrupted as stop:
-        _fail("interrupted; what was made is removed", stop.code)
+        _fail("interrupted; pods that were made are removed, unless said above", stop.code)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted before anything was made", 130)
+    except Exception as wrong:
+        if os.environ.get("DNSDEBUG_DEBUG"):
+            raise
+        what = " ".join(f"{type(wrong).__name__}: {wrong}".split())[:300]
+        _fail(
+            f"internal error: {what}; this is a bug, please report it: "
+            "rerun with DNSDEBUG_DEBUG=1 for the traceback",
+            1,
+        )
     sys.exit(0)
 
 

@@ -1,0 +1,7 @@
+"""Where the frozen program starts."""
+
+from __future__ import annotations
+
+from kubectl_dnsdebug.cli import main
+
+main()
