@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.cluster import ClusterError, Session
+from kubectl_dnsdebug.ledger import Ledger
 from kubectl_dnsdebug.manifests import MADE_BY, OUR_LABELS, RUN
 from kubectl_dnsdebug.model import DnsdebugError
 from kubectl_dnsdebug.objects import at
-from kubectl_dnsdebug.vantage import Ledger
 
 REMOVED = "removed"
 ENDED = "ended"
@@ -48,9 +48,12 @@ def settle(session: Session, ledger: Ledger) -> None:
     if not pods:
         return
     with ThreadPoolExecutor(max_workers=8) as pool:
-        fates = list(pool.map(lambda pod: remove(session, *pod), pods))
-    for (namespace, name), fate in zip(pods, fates, strict=True):
-        ledger.settle(namespace, name, fate)
+        for namespace, name in pods:
+            pool.submit(_settle, session, ledger, namespace, name)
+
+
+def _settle(session: Session, ledger: Ledger, namespace: str, name: str) -> None:
+    ledger.settle(namespace, name, remove(session, namespace, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

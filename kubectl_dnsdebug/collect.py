@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from kubectl_dnsdebug import __version__, cleanup, frames, permissions, spots, survey, vantage
 from kubectl_dnsdebug.cluster import ClusterError, Session
+from kubectl_dnsdebug.ledger import Ledger
 from kubectl_dnsdebug.manifests import Manifest
 from kubectl_dnsdebug.model import (
     Evidence,
@@ -26,7 +27,7 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.spots import Spot
 from kubectl_dnsdebug.targets import Target
-from kubectl_dnsdebug.vantage import Ledger, Refused
+from kubectl_dnsdebug.vantage import Refused
 
 RESERVE = 3.0  # seconds of the time-out kept for logs and cleaning up
 GRACE = 60  # seconds after the time-out when the kubelet kills a pod that a killed run left

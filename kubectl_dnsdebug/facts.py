@@ -31,16 +31,16 @@ def read(
     """
     try:
         reply = session.request("GET", path, query=query)
-        if reply.status != 200:
+        if reply.status != 200 or not isinstance(reply.body, dict):
             return failed(id, reply, need)
         if "items" not in reply.body:
             return Fact(id=id, state=State.GOT, data=allowlist.keep(reply.body, shape))
         found, pages = list(reply.body["items"] or ()), 1
         while (more := (reply.body.get("metadata") or {}).get("continue")) and pages < PAGES:
             reply = session.request("GET", path, query={**(query or {}), "continue": more})
-            if reply.status != 200:
+            if reply.status != 200 or not isinstance(reply.body, dict):
                 return failed(id, reply, need)
-            found += reply.body["items"] or ()
+            found += reply.body.get("items") or ()
             pages += 1
     except ClusterError as wrong:
         return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))

@@ -10,6 +10,7 @@ from typing import Any
 from kubectl_dnsdebug.cluster import ClusterError, Session
 from kubectl_dnsdebug.facts import together
 from kubectl_dnsdebug.model import Fact, State
+from kubectl_dnsdebug.objects import at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ def _review(session: Session, namespace: str, wanted: Permission) -> Fact:
         return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))
     if not reply.ok:
         return Fact(id=id, state=State.UNKNOWN, reason=reply.message)
-    status = reply.body.get("status") or {}
-    return Fact(id=id, state=State.GOT, data={"allowed": bool(status.get("allowed"))})
+    allowed = bool(at(reply.body, "status", "allowed"))
+    return Fact(id=id, state=State.GOT, data={"allowed": allowed})
 
 
 def lacking(facts: Iterable[Fact], namespace: str, wanted: Iterable[Permission]) -> str:

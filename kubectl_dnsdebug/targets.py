@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ class Target:
     picked_by: str = ""
 
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _APPS, _BATCH = "/apis/apps/v1", "/apis/batch/v1"
 _POD = ("po", "pod", "pods")
 # Each kind that leads to pods: its aliases, and where the API keeps it.
@@ -53,6 +55,8 @@ def _word(session: Session, namespace: str, word: str) -> Target:
     kind, slash, name = word.partition("/")
     if not slash:
         kind, name = "pod", word
+    if not _NAME.fullmatch(name):
+        raise TargetError(f"{word!r} is no target: {name!r} is no name of an object")
     kind = kind.lower().split(".")[0]
     if kind in _POD:
         return Target(pod=_pod(session, namespace, name))

@@ -9,17 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from kubectl_dnsdebug import frames
 from kubectl_dnsdebug.cluster import ClusterError, Reply, Session
 from kubectl_dnsdebug.hygiene import clean, one_line
+from kubectl_dnsdebug.ledger import Ledger
 from kubectl_dnsdebug.manifests import RUN, Manifest
-from kubectl_dnsdebug.model import Json, Made, Role, Transcript, Vantage
+from kubectl_dnsdebug.model import Json, Role, Transcript, Vantage
 from kubectl_dnsdebug.objects import at
 from kubectl_dnsdebug.probes import ELSE
-from kubectl_dnsdebug.spots import RUNNER_LIMIT, Spot
+from kubectl_dnsdebug.spots import Spot
 
 STUCK = {
     "ErrImagePull",
@@ -33,53 +34,9 @@ STUCK = {
 }
 STUCK_EVENTS = {"FailedCreatePodSandBox", "FailedMount", "FailedCreatePodContainer", "Failed"}
 PATIENCE = 4.0  # seconds without a start until the events are asked
+PAUSE = 0.3  # seconds before a stream that failed is opened anew
+LOG_TRIES = 3
 Progress = Callable[[str], None]
-
-
-class Ledger:
-    """What this run has made or is about to make.
-
-    Written before the request goes out, so that nothing is forgotten.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: dict[tuple[str, str, str], str] = {}  # (namespace, pod, container) -> fate
-
-    def note(self, spot: Spot, fate: str = "") -> None:
-        container = spot.container if spot.role is Role.TARGET else ""
-        with self._lock:
-            self._made[spot.namespace, spot.host, container] = fate
-
-    def forget(self, spot: Spot) -> None:
-        container = spot.container if spot.role is Role.TARGET else ""
-        with self._lock:
-            self._made.pop((spot.namespace, spot.host, container), None)
-
-    def settle(self, namespace: str, pod: str, fate: str) -> None:
-        with self._lock:
-            self._made[namespace, pod, ""] = fate
-
-    def pods(self) -> list[tuple[str, str]]:
-        """Namespace and name of the pods that are still to be removed."""
-        with self._lock:
-            return [
-                (ns, pod)
-                for (ns, pod, container), fate in self._made.items()
-                if not container and not fate
-            ]
-
-    def entries(self) -> tuple[Made, ...]:
-        with self._lock:
-            return tuple(
-                Made(
-                    what=f"ephemeral container {container} in pod/{ns}/{pod}"
-                    if container
-                    else f"pod/{ns}/{pod}",
-                    fate=fate,
-                )
-                for (ns, pod, container), fate in sorted(self._made.items())
-            )
 
 
 @dataclass
@@ -118,7 +75,8 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
     else:
         reply = session.post(base, manifest)
     if not reply.ok and reply.reason != "AlreadyExists":
-        ledger.forget(spot)
+        if reply.status < 500:  # after a failure of the server it may be there all the same
+            ledger.forget(spot)
         raise Refused(_refusal(spot, reply))
 
 
@@ -145,14 +103,13 @@ def gather(
         query = f"metadata.name={spot.host}" if spot.role is Role.TARGET else f"{RUN}={run}"
         groups.setdefault((spot.namespace, query), {})[spot.host] = wait
     with ThreadPoolExecutor(max_workers=max(1, len(groups) + len(waits))) as pool:
-        readers: list[Future[None]] = []
         for (namespace, query), group in groups.items():
-            pool.submit(_watch, session, namespace, query, group, deadline, pool, readers)
+            pool.submit(_watch, session, namespace, query, group, deadline, pool)
         try:
             _wait(session, waits, deadline, progress)
         finally:
             for wait in waits:
-                wait.done.set()  # so that no watch is opened anew
+                wait.done.set()  # so that no stream is opened anew
             session.close_streams()
     vantages = tuple(wait.spot.vantage(wait.failure) for wait in waits)
     return vantages, tuple(t for wait in waits for t in wait.transcripts)
@@ -165,7 +122,6 @@ def _wait(session: Session, waits: list[_Wait], deadline: float, progress: Progr
         left = deadline - time.monotonic()
         if left <= 0:
             for wait in waits:
-                wait.reading = False
                 wait.fail(f"it did not finish in time: {wait.last_seen}")
             return
         next(wait for wait in waits if not wait.done.is_set()).done.wait(min(left, 0.5))
@@ -203,7 +159,6 @@ def _watch(
     group: Mapping[str, _Wait],
     deadline: float,
     pool: ThreadPoolExecutor,
-    readers: list[Future[None]],
 ) -> None:
     """Follow the pods of one query until each wait of the group is being read or has failed."""
     selector = {"fieldSelector" if query.startswith("metadata.name=") else "labelSelector": query}
@@ -212,21 +167,34 @@ def _watch(
         while time.monotonic() < deadline and not _settled(group):
             left = max(0.1, deadline - time.monotonic())
             with session.watch(path, query=selector, timeout=left) as events:
-                for kind, pod in events:
+                # It may all be over since the stream was asked for.
+                for kind, pod in events if not _settled(group) else ():
                     if kind == "ERROR":
-                        if pod.get("code") in (401, 403):
-                            why = f"not allowed to watch pods in {namespace}: {pod.get('message')}"
-                            for wait in group.values():
-                                wait.fail(why)
+                        _refused(pod, namespace, group)
                         break
                     found = group.get(at(pod, "metadata", "name", default=""))
                     if found is not None:
-                        _look(session, found, kind, pod, deadline, pool, readers)
+                        _look(session, found, kind, pod, deadline, pool)
                     if _settled(group):
                         break
-    except ClusterError as wrong:
+            if not _settled(group):
+                time.sleep(PAUSE)
+    except Exception as wrong:  # not even a bug may leave anybody waiting
         for wait in group.values():
-            wait.fail(str(wrong))
+            wait.fail(_why(wrong))
+
+
+def _refused(status: Json, namespace: str, group: Mapping[str, _Wait]) -> None:
+    """A watch that ended with an error is opened anew, unless the answer would stay the same."""
+    code = status.get("code") or 0
+    if 400 <= code < 500 and code not in (410, 429):
+        verb = "not allowed to" if code in (401, 403) else "could not"
+        for wait in group.values():
+            wait.fail(f"{verb} watch pods in {namespace}: {status.get('message')}")
+
+
+def _why(wrong: Exception) -> str:
+    return str(wrong) if isinstance(wrong, ClusterError) else f"{type(wrong).__name__}: {wrong}"
 
 
 def _settled(group: Mapping[str, _Wait]) -> bool:
@@ -240,7 +208,6 @@ def _look(
     pod: Json,
     deadline: float,
     pool: ThreadPoolExecutor,
-    readers: list[Future[None]],
 ) -> None:
     """Draw the consequence of one event about the pod that hosts a spot."""
     if wait.reading or wait.done.is_set():
@@ -262,8 +229,7 @@ def _look(
         wait.fail(f"{terminated['reason']}: {terminated.get('message', '')}")
     elif state.get("running") is not None or terminated:
         wait.reading = True
-        follow = terminated is None
-        readers.append(pool.submit(_read, session, wait, follow, deadline))
+        pool.submit(_read, session, wait, terminated is None, deadline)
     elif status.get("phase") == "Failed":
         wait.fail(f"{status.get('reason', 'Failed')}: {status.get('message', '')}")
     else:
@@ -280,27 +246,45 @@ def _waiting_for(waiting: Json, status: Json) -> str:
 
 
 def _read(session: Session, wait: _Wait, follow: bool, deadline: float) -> None:
-    """Read a container's log to the runner's last line."""
+    """Make transcripts of a container's log, of what there is by the deadline."""
+    spot = wait.spot
+    try:
+        lines, failure = _log(session, wait, follow, deadline)
+        whole = frames.finished(lines)
+        wait.transcripts = _with_the_missing(spot, frames.read(lines, spot.id), whole)
+        if not any(t.exit_code is not None for t in wait.transcripts):
+            late = "it did not finish in time" if wait.done.is_set() else "its log is empty"
+            wait.failure = one_line(failure or "; ".join(lines[:3]) or late)
+    except Exception as wrong:  # not even a bug may leave anybody waiting
+        wait.failure = _why(wrong)
+    finally:
+        wait.done.set()
+
+
+def _log(session: Session, wait: _Wait, follow: bool, deadline: float) -> tuple[list[str], str]:
+    """The lines, and what went wrong. A log that breaks off is read again."""
     spot = wait.spot
     path = f"/api/v1/namespaces/{spot.namespace}/pods/{spot.host}/log"
     query = {"container": spot.container, "follow": "true" if follow else "false"}
     lines: list[str] = []
-    try:
-        left = min(deadline - time.monotonic(), RUNNER_LIMIT + 5)
-        with session.lines(path, query=query, timeout=max(0.1, left)) as stream:
-            for line in stream:
-                lines.append(clean(line))
-                if frames.finished(lines[-1:]):
-                    break
+    failure = ""
+    for _ in range(LOG_TRIES):
+        try:
+            left = max(0.1, deadline - time.monotonic())
+            with session.lines(path, query=query, timeout=left) as stream:
+                lines = []
+                for line in stream if not wait.done.is_set() else ():
+                    lines.append(clean(line))
+                    if frames.finished(lines[-1:]):
+                        break
             failure = "" if stream.reply.ok else stream.reply.message
-    except ClusterError as wrong:
-        failure = str(wrong)
-    if wait.done.is_set():
-        return
-    wait.transcripts = _with_the_missing(spot, frames.read(lines, spot.id), frames.finished(lines))
-    if not any(t.exit_code is not None for t in wait.transcripts):
-        wait.failure = one_line(failure or "; ".join(lines[:3]) or "its log is empty")
-    wait.done.set()
+            if stream.reply.status == 403 or (stream.reply.ok and stream.ended != "broken"):
+                break
+        except ClusterError as wrong:
+            failure = str(wrong)
+        if wait.done.wait(PAUSE) or time.monotonic() > deadline:
+            break
+    return lines, failure
 
 
 def _with_the_missing(
