@@ -28,6 +28,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     if not symptoms.short_names_work(seen, own):
         return
+    if not _lacking(seen, subject):
+        return
     pod = seen.target(subject)
     asked = {naming.meant(seen, pod, name) for name in seen.evidence.request.names}
     for service in seen.services:
@@ -58,13 +60,21 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         )
 
 
-def _answers(seen: Observed, subject: Subject, service: Service) -> tuple[Answer, ...]:
-    own = seen.own(subject)
-    head = f"{service.name}.{service.namespace}.svc."
-    answers = seen.ask(own, type="A")
+def _lacking(seen: Observed, subject: Subject) -> tuple[Answer, ...]:
+    """Full names of Services that are known and give no address."""
     return tuple(
-        a for a in answers if a.name.startswith(head) and a.name == f"{head}{seen.domain}."
+        a
+        for a in seen.ask(seen.own(subject), type="A")
+        if a.name.endswith(f".svc.{seen.domain}.")
+        and not a.name.startswith("kubernetes.default.svc.")
+        and symptoms.says_something(a)
+        and not symptoms.gives_address(a)
     )
+
+
+def _answers(seen: Observed, subject: Subject, service: Service) -> tuple[Answer, ...]:
+    name = f"{service.name}.{service.namespace}.svc.{seen.domain}."
+    return seen.ask(seen.own(subject), name=name, type="A")
 
 
 def _is_address(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from kubectl_dnsdebug import corefile, symptoms
 from kubectl_dnsdebug.corefile import Plugin, ServerBlock, is_under
@@ -15,6 +16,7 @@ from kubectl_dnsdebug.model import (
     Severity,
     Status,
     Subject,
+    Vantage,
 )
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
@@ -73,15 +75,18 @@ def _asked(seen: Observed) -> list[Answer]:
         if vantage.role is not Role.DEFAULT
         for probe in ("reach.udp.", "svc.", "ext.", "user.A.")
         for answer in seen.ask(vantage, probe=probe, type="A")
-        if answer.status.is_answer and answer.server in _servers(seen)
+        if answer.status.is_answer and answer.server in _servers(seen, vantage)
     ]
 
 
-def _servers(seen: Observed) -> set[str]:
-    try:
-        return {*seen.cluster_ips, *(endpoint.ip for endpoint in seen.dns_endpoints)}
-    except Missing:
-        return set(seen.cluster_ips)
+def _servers(seen: Observed, vantage: Vantage) -> set[str]:
+    """The DNS Service and its pods, as far as they were asked there."""
+    found: set[str] = set()
+    with suppress(Missing):
+        found |= {reach.server for reach in symptoms.service_reach(seen, vantage)}
+    with suppress(Missing):
+        found |= {endpoint.ip for endpoint, _ in symptoms.replicas(seen, vantage).all}
+    return found
 
 
 def _is_wrong(seen: Observed, answer: Answer) -> bool:

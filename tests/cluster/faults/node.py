@@ -227,7 +227,7 @@ FAULTS = (
     ),
     Fault(
         name="coredns-loop",
-        slug="coredns-loop",
+        slug="host-loopback-nameserver",
         title="DNS pods forward to the loopback of the hosts' files and crash",
         apply=coredns_loop,
     ),
