@@ -62,8 +62,9 @@ def inputs() -> str:
     digest = hashlib.sha256(f"{sys.version} {sys.prefix} {OS} {ARCH} {stamp()}".encode())
     sources = [*(ROOT / "kubectl_dnsdebug").rglob("*"), *(ROOT / "packaging").iterdir()]
     for path in sorted([*sources, ROOT / "requirements-dev.txt"]):
-        if path.suffix in (".py", ".sh", ".json", ".spec", ".txt"):
-            digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+        name = path.relative_to(ROOT).as_posix()
+        if path.is_file() and not re.search(r"__pycache__|/\.", name):
+            digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -202,7 +202,8 @@ def run(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"} | environ
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        env = kept | {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8"} | environ
         return subprocess.run([installed, *words], env=env, capture_output=True, text=True)
 
     return run
