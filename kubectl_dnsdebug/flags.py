@@ -12,7 +12,7 @@ from kubectl_dnsdebug.model import Severity
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-FORMATS = ("table", "json", "yaml", "short")
+FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")
 
 
 def offer(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:

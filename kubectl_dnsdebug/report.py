@@ -76,6 +76,7 @@ class Report:
     timing: Mapping[str, float]
     counts: Mapping[str, int]
     evidence: Mapping[str, str]  # id -> the line that proves most, for the ids that findings name
+    fail_on: Severity = Severity.ERROR  # from which severity on the exit code says "found"
 
 
 def build(
@@ -120,6 +121,7 @@ def build(
         timing=evidence.timing,
         counts=evidence.counts,
         evidence=pictures.proofs(seen, {id for f in flatten(causes) for id in f.evidence}),
+        fail_on=fail_on,
     )
 
 

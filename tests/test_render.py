@@ -196,7 +196,7 @@ def hostile() -> report.Report:
 def test_hostile_text_is_only_text(format: str, style: Style) -> None:
     text = ANSI.sub("", RENDERERS[format](hostile(), style))
     assert all(character == "\n" or character.isprintable() for character in text)
-    assert "[red]" in text
+    assert "[red]" in text.replace("\\", "")
     if format in ("table", "short"):
         # It cannot put a line of its own on the screen.
         assert not re.search(r"^✓", text, re.MULTILINE)

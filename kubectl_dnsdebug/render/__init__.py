@@ -38,9 +38,30 @@ def _yaml(report: Report, style: Style) -> str:
     return as_yaml.render(report, style)
 
 
+def _markdown(report: Report, style: Style) -> str:
+    from kubectl_dnsdebug.render import markdown
+
+    return markdown.render(report, style)
+
+
+def _html(report: Report, style: Style) -> str:
+    from kubectl_dnsdebug.render import as_html
+
+    return as_html.render(report, style)
+
+
+def _junit(report: Report, style: Style) -> str:
+    from kubectl_dnsdebug.render import as_junit
+
+    return as_junit.render(report, style)
+
+
 RENDERERS: dict[str, Callable[[Report, Style], str]] = {
     "table": _table,
     "json": _json,
     "yaml": _yaml,
     "short": _short,
+    "markdown": _markdown,
+    "html": _html,
+    "junit": _junit,
 }

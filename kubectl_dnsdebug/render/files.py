@@ -1,11 +1,13 @@
-"""The resolv.conf diff: pod, expected, host; only what differs, each with its reason."""
+"""The resolv.conf diff: pod, expected, host; what differs with its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from kubectl_dnsdebug import resolvconf
 from kubectl_dnsdebug.pictures import Comparison, Difference
 from kubectl_dnsdebug.render.style import Style, Tone, one_line, wrap
 
@@ -63,3 +65,39 @@ def _has(each: Difference, flag: bool | None, style: Style) -> str:
     if flag is None:
         return "?"
     return "yes" if flag else style.paint("no", Tone.QUIET)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A value and in which file it is (pod, expected, host); None for a file that is unknown."""
+
+    kind: str
+    value: str
+    has: tuple[bool | None, ...]
+    why: str
+
+
+def lines(comparison: Comparison) -> Iterator[Line]:
+    """Every value of the three files, in kubelet's order; last, what is in the wrong order."""
+    files = (comparison.has, comparison.expected, comparison.host)
+    values = [resolvconf.lines(file) if file else None for file in files]
+    why = {(each.kind, each.value): each.why for each in comparison.differences}
+    for kind in resolvconf.Kind:
+        have = [None if each is None else each[kind] for each in values]
+        for value in dict.fromkeys(_joined(have[1], have[0], have[2])):
+            yield Line(
+                kind=kind.value,
+                value=value,
+                has=tuple(None if each is None else value in each for each in have),
+                why=why.get((kind, value), ""),
+            )
+    for each in comparison.differences:
+        if each.in_pod and each.in_expected:
+            value = f"in the order {each.value}"
+            has = (True, False, each.in_host)
+            yield Line(kind=each.kind.value, value=value, has=has, why=each.why)
+
+
+def _joined(*lists: Iterable[str] | None) -> Iterator[str]:
+    for each in lists:
+        yield from each or ()
