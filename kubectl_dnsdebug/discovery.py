@@ -28,9 +28,7 @@ MOST = 4  # Services that are looked into: kubespray has two, NodeLocal adds one
 
 def by_repute(service: Service) -> bool:
     """Whether labels or name say that this is the cluster's DNS."""
-    return is_dns(
-        {"namespace": service.namespace, "name": service.name, "labels": service.labels}
-    )
+    return is_dns({"namespace": service.namespace, "name": service.name, "labels": service.labels})
 
 
 def is_dns(metadata: Json) -> bool:

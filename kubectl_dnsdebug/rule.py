@@ -74,7 +74,7 @@ class Rule:
 
 
 def _quoted(args: Mapping[str, object]) -> dict[str, str]:
-    """Arguments for a line that people paste into a shell: what the cluster says must stay one word."""
+    """Arguments of a line that people paste into a shell: what the cluster says stays one word."""
     return {key: shlex.quote(str(value)) for key, value in args.items()}
 
 
