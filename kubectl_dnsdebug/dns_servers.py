@@ -147,3 +147,16 @@ def pod_of_log(seen: Observed, id: str) -> Pod | None:
     except Missing:
         found = []
     return next(iter(found), None)
+
+
+def node_caches(seen: Observed, node: str) -> tuple[Pod, ...]:
+    """The pods of a node's own DNS cache (NodeLocal DNSCache). Raises Missing."""
+    return tuple(
+        pod
+        for pod in seen.system_pods(node)
+        if pod.host_network
+        and any(
+            word in f"{pod.name} {pod.labels.get('k8s-app', '')}"
+            for word in ("node-local-dns", "nodelocaldns")
+        )
+    )

@@ -26,13 +26,13 @@ def service_reach(
     """How each ClusterIP of the cluster's DNS did there. Raises Missing when none was asked."""
     if vantage.failure:
         raise Missing(vantage.failure)
-    found = [seen.reach(vantage, ip, transport) for ip in _service_addresses(seen)]
+    found = [seen.reach(vantage, ip, transport) for ip in service_addresses(seen)]
     if not found:
         raise Missing("the cluster's DNS Service was not found")
     return tuple(found)
 
 
-def _service_addresses(seen: Observed) -> tuple[str, ...]:
+def service_addresses(seen: Observed) -> tuple[str, ...]:
     """The ClusterIPs; where Services may not be read, the nameservers of files that kubelet made
     for cluster DNS."""
     if seen.cluster_ips:
@@ -112,7 +112,7 @@ def replicas_seen(
     seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP
 ) -> tuple[tuple[str, Reach], ...]:
     """Each DNS pod that was asked directly, ready or not, by its address. Never Missing."""
-    others = {*_service_addresses(seen), *_nameservers(seen, vantage)}
+    others = {*service_addresses(seen), *_nameservers(seen, vantage)}
     asked = [
         a
         for a in seen.ask(vantage, transport=transport, probe="reach.")
@@ -269,49 +269,11 @@ def inherited(conf: ResolvConf) -> tuple[str, ...]:
 
 def outside(seen: Observed, vantage: Vantage) -> tuple[Answer, ...]:
     """How a name outside the cluster did through the DNS Service. Raises Missing when none was."""
-    servers = _service_addresses(seen)
+    servers = service_addresses(seen)
     found = tuple(a for a in seen.ask(vantage, server=servers, probe="ext.") if a.type == "A")
     if not found:
         raise Missing(f"no name outside the cluster was asked at {vantage.id}")
     return found
-
-
-def outside_failed(seen: Observed) -> tuple[Answer, ...]:
-    """Questions for a name outside that got no usable answer from the cluster's DNS, from any
-    place.
-
-    Those that never got there do not count: the way to the DNS pods has causes of its own. Raises
-    Missing when no such name was asked anywhere.
-    """
-    asked = (*_outside_service(seen), *outside_direct(seen))
-    if not asked:
-        raise Missing("no name outside the cluster was asked")
-    lost = {
-        (a.vantage, a.server) for a in seen.answers if "#reach." in a.id and a.status.is_silence
-    }
-    return tuple(a for a in asked if not says_something(a) and (a.vantage, a.server) not in lost)
-
-
-def _outside_service(seen: Observed) -> tuple[Answer, ...]:
-    servers = _service_addresses(seen)
-    return tuple(
-        a
-        for v in seen.evidence.vantages
-        if v.role is not Role.DEFAULT
-        for a in seen.ask(v, server=servers, probe="ext.")
-        if a.type == "A"
-    )
-
-
-def outside_direct(seen: Observed) -> tuple[Answer, ...]:
-    """What each DNS pod said of a name outside, asked directly. Never Missing."""
-    return tuple(
-        a
-        for v in seen.evidence.vantages
-        for ip, _ in replicas_seen(seen, v)
-        for a in seen.ask(v, server=ip, probe="ext.")
-        if a.type == "A"
-    )
 
 
 def says_something(answer: Answer) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
 
@@ -31,7 +31,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     for service in symptoms.service_reach(seen, place):
         if not service.silent:
             continue
-        reach = symptoms.node_reach(seen, subject, service.server)
+        reach = service
+        if place.role is Role.CONTROL:
+            reach = symptoms.node_reach(seen, subject, service.server)
         if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
             continue
         direct = symptoms.replicas(seen, place)

@@ -15,7 +15,7 @@ from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
 
 # Runtimes report every failure to build a sandbox alike; these words are of the network plugin.
-_WORDS = ("failed to setup network", "failed to set up sandbox container", "cni", "networkPlugin")
+_WORDS = ("failed to setup network", "failed to set up sandbox container", "cni", "network")
 
 
 @rule(
@@ -50,19 +50,24 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 args={"node": subject.name, "what": text[:200]},
             )
             return
-    ours = {v.pod for v in fresh}
-    for pod in sorted(ours):
-        for id, text in seen.events("FailedCreatePodSandBox", about=pod):
-            if any(word in text for word in _WORDS):
-                yield Found(
-                    evidence=(id,),
-                    args={"node": subject.name, "what": text[:200]},
-                    confidence=Confidence.LIKELY,
-                    settles="the CNI agent's log",
-                )
-                return
+    for id, text in _events(seen, {v.pod for v in fresh}):
+        if any(word in text for word in _WORDS):
+            yield Found(
+                evidence=(id,),
+                args={"node": subject.name, "what": text[:200]},
+                confidence=Confidence.LIKELY,
+                settles="the CNI agent's log",
+            )
+            return
     if fresh:
         raise Missing(fresh[0].failure)
+
+
+def _events(seen: Observed, pods: set[str]) -> Iterator[tuple[str, str]]:
+    """What kubelet says of our own pods that got no network."""
+    for pod in sorted(pods):
+        for reason in ("NetworkNotReady", "FailedCreatePodSandBox"):
+            yield from seen.events(reason, about=pod)
 
 
 def _names_resolve(seen: Observed, subject: Subject) -> bool:

@@ -54,8 +54,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             effect = f"It denies {stale[0].name}, which the API has."
             yield _found(pod, f"says {pod.name}: {_line(said)}", said, stale, effect)
             return
-    if stale:
-        pod = next((p for p in seen.dns_pods if stale[0].server in p.ips), seen.dns_pods[0])
+    if stale and seen.dns_pods:
+        pod = seen.dns_pods[0]
         effect = f"{stale[0].server} denies {stale[0].name}, which the API has for longer."
         yield _found(pod, "to all appearances", None, stale, effect)
         return
@@ -126,12 +126,11 @@ def _unknown_services(seen: Observed) -> tuple[Answer, ...]:
         for s in services
         if (s.cluster_ips or s.external_name) and at(s.raw, "metadata", "creationTimestamp")
     }
-    servers = {*seen.cluster_ips, *(e.ip for e in seen.dns_endpoints)} if born else set()
     return tuple(
         a
         for a in seen.answers
         if a.status is Status.NXDOMAIN
-        and a.server in servers
+        and a.server in seen.cluster_ips
         and a.name in born
         and born[a.name] > _age_of_denial(a) + LAG
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers
+from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
 from kubectl_dnsdebug.objects import Pod, at
 from kubectl_dnsdebug.observe import Observed
@@ -29,8 +29,9 @@ SLOW = 250.0  # ms for a name out of CoreDNS's own memory
     verify="kubectl -n {namespace} logs {pod} | grep 'plugin/health'",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    """Symptom and proof are the log's; where it was not read nothing is claimed."""
     found = dns_servers.recent_lines(seen, "plugin/health: Local health request")
+    if not found and not symptoms.dns_serves(seen):
+        seen.facts("log/")  # raises Missing where it would have been said
     for id, line in found[-1:]:
         pod = dns_servers.pod_of_log(seen, id)
         if pod is None:

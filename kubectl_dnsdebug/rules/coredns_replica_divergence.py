@@ -75,8 +75,9 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
             continue
         near = [r for place, r in asked if place.node == bad.node]
         reach = near[0] if near else asked[0][1]
-        where = "even on its own node" if near else "from every place asked"
-        refused = reach.saw(Status.CONNECTION_REFUSED)
+        if not near and not reach.saw(Status.CONNECTION_REFUSED):
+            raise Missing(f"no probe on {bad.node} tells a silent DNS pod from a broken way to it")
+        where = "even on its own node" if near else "at all"
         return Found(
             evidence=(
                 *(id for _, r in asked for id in symptoms.ids(r, most=2)),
@@ -87,8 +88,6 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
                 "what": f"gives no answer {where} ({reach.summary})",
                 "others": f"{sound[0][0].pod or sound[0][0].ip} answers",
             },
-            confidence=Confidence.CERTAIN if near or refused else Confidence.LIKELY,
-            settles="" if near or refused else f"a probe on {bad.node}",
         )
     return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug import dns_servers, outside
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
@@ -25,11 +25,13 @@ from kubectl_dnsdebug.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     found = dns_servers.recent_lines(seen, "concurrent queries exceeded maximum")
     if not found:
+        if outside.failed(seen):
+            seen.facts("log/")  # raises Missing where it would have been said
         return
     id, line = found[-1]
     pod = dns_servers.pod_of_log(seen, id)
     try:
-        failing = bool(symptoms.outside_failed(seen))
+        failing = bool(outside.failed(seen))
     except Missing:
         failing = False
     yield Found(

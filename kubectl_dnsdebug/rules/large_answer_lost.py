@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers
+from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
@@ -32,12 +32,13 @@ _WORDS = (
     explains=("upstream-timeout",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    """Symptom and proof are the log's; where it was not read nothing is claimed."""
     found = [
         (id, line)
         for id, line in dns_servers.recent_lines(seen, "plugin/errors")
         if any(words in line for words in _WORDS)
     ]
+    if not found and not symptoms.dns_serves(seen):
+        seen.facts("log/")  # raises Missing where it would have been said
     for id, line in found[-1:]:
         pod = dns_servers.pod_of_log(seen, id)
         if pod is not None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import Pod
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
 
@@ -37,6 +36,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not reach.dead or not any(r.fine for _, r in direct):
             continue
         agent, certain = _agent(seen, subject)
+        if certain is None and not reach.saw(Status.CONNECTION_REFUSED):
+            continue  # it listens, and waits in vain for the DNS pods
         yield Found(
             evidence=(*symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
             args={
@@ -50,9 +51,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         )
 
 
-def _agent(seen: Observed, subject: Subject) -> tuple[str, bool]:
+def _agent(seen: Observed, subject: Subject) -> tuple[str, bool | None]:
+    """What is to be seen of the cache's pod; whether that proves it, None: it speaks against."""
     try:
-        agents = [pod for pod in seen.system_pods(subject.name) if _is_cache(pod)]
+        agents = dns_servers.node_caches(seen, subject.name)
     except Missing:
         return "The pods of kube-system could not be looked at.", False
     if not agents:
@@ -60,11 +62,4 @@ def _agent(seen: Observed, subject: Subject) -> tuple[str, bool]:
     ill = [pod for pod in agents if not pod.ready or pod.terminating]
     if ill:
         return f"Its pod {ill[0].name} is not ready.", True
-    return f"Its pod {agents[0].name} is ready all the same.", False
-
-
-def _is_cache(pod: Pod) -> bool:
-    return pod.host_network and any(
-        word in f"{pod.name} {pod.labels.get('k8s-app', '')}"
-        for word in ("node-local-dns", "nodelocaldns")
-    )
+    return f"Its pod {agents[0].name} is ready all the same.", None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.model import Confidence, Scope, Severity, Status, Subject
+from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import Observed
 from kubectl_dnsdebug.rule import Found, rule
 
@@ -20,8 +20,8 @@ _BAD = (Status.SERVFAIL, Status.REFUSED, Status.NXDOMAIN)
     "nodelocal-misrouted",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="The DNS cache of {node} at {server} answers {rcode} for {name}, which the DNS pods "
-    "resolve when asked directly.",
+    message="The DNS cache of {node} at {server} runs but gets no cluster names from the DNS pods: "
+    "{what} for {name}, which they resolve when asked directly.",
     remedy="Repair the way of the node cache to the DNS pods: endpoints of its upstream Service, "
     "TCP "
     "to port 53, the forward addresses and zones in its ConfigMap.",
@@ -32,24 +32,43 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     for server in seen.conf(place).nameservers:
         if not seen.is_node_cache(server):
             continue
-        bad = [a for a in seen.reach(place, server).answers if a.status in _BAD]
+        reach = seen.reach(place, server)
+        bad = [a for a in reach.answers if a.status in _BAD]
+        what = bad[0].status.value.upper() if bad else f"no answer ({reach.summary})"
+        if not bad and not (reach.dead and not reach.saw(*symptoms.INSTANT)):
+            continue
+        asked = (bad or reach.answers)[0]
         good = [
             a
-            for _, reach in symptoms.replicas_seen(seen, place)
-            for a in reach.answers
-            if a.status is Status.NOERROR and a.records and bad and a.name == bad[0].name
+            for _, direct in symptoms.replicas_seen(seen, place)
+            for a in direct.answers
+            if a.status is Status.NOERROR and a.records and a.name == asked.name
         ]
-        if bad and good:
-            yield Found(
-                evidence=(bad[0].id, good[0].id),
-                args={
-                    "node": subject.name,
-                    "server": server,
-                    "rcode": bad[0].status.value.upper(),
-                    "name": bad[0].name,
-                    "replica": good[0].server,
-                },
-                confidence=Confidence.LIKELY,
-                settles="the node cache's log and ConfigMap",
-            )
-            return
+        if not good or not (bad or _runs(seen, subject)):
+            continue
+        yield Found(
+            evidence=(
+                asked.id,
+                good[0].id,
+                *(() if bad else (f"system-pods/{subject.name}",)),
+            ),
+            args={
+                "node": subject.name,
+                "server": server,
+                "what": what,
+                "name": asked.name,
+                "replica": good[0].server,
+            },
+            confidence=Confidence.LIKELY,
+            settles="the node cache's log and ConfigMap",
+        )
+        return
+
+
+def _runs(seen: Observed, subject: Subject) -> bool:
+    """Whether kubelet finds the cache's pod ready: then it is there and waits in vain."""
+    try:
+        caches = dns_servers.node_caches(seen, subject.name)
+    except Missing:
+        return False
+    return bool(caches) and all(pod.ready and not pod.terminating for pod in caches)

@@ -18,12 +18,11 @@ from kubectl_dnsdebug.rule import Found, rule
     "not-dns",
     scope=Scope.POD,
     severity=Severity.INFO,
-    message="{names} resolve for {pod} in every way tried: if {pod} cannot connect, it is not for "
-    "DNS.",
+    message="Lookups of {names} from {pod} succeed in every way tried, with the right address: if "
+    "it cannot connect, that is not for DNS.",
     remedy="Look at what comes after the lookup: endpoints of the Service, policies on its port, "
     "addresses that the client keeps.",
-    verify="kubectl -n {namespace} exec {pod} -- getent ahosts {first}   # then connect to that "
-    "address",
+    verify="kubectl -n {namespace} exec {pod} -- getent ahosts {first}   # then try that address",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = seen.evidence.request.names
@@ -47,23 +46,24 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 
 def _agreeing(seen: Observed, place: Vantage, name: str) -> tuple[Answer, ...]:
-    """What the image's resolver found, and a DNS answer with the same address; empty unless both
-    are there."""
+    """What the image's resolver found, and what confirms it; empty unless both are there.
+
+    Another address than the name's own would be a wildcard's: then DNS is to blame after all.
+    """
     found = [a for a in seen.ask(place, tool="getent", probe=f"libc.{name}") if a.records]
-    asked = (*seen.ask(place, probe=f"user.A.{name}"), *seen.ask(place, probe=f"form.{name}"))
     ours = {record.data for answer in found for record in answer.records}
-    same = [a for a in asked if any(record.data in ours for record in a.records)]
-    denied = [a for a in seen.ask(place, probe=f"user.A.{name}") if not a.records]
-    if not found or not same or (denied and same[0].id not in _in_cluster(seen, same)):
-        return ()
-    return found[0], same[0]
+    services = _service_addresses(seen)
+    absolute = seen.ask(place, probe=f"user.A.{name}")
+    walked = seen.ask(place, probe=f"walk.A.{name}.")
+    for answer in (*absolute, *walked):
+        same = {record.data for record in answer.records} & ours
+        if same and (answer in absolute or same <= services):
+            return found[0], answer
+    return ()
 
 
-def _in_cluster(seen: Observed, answers: list[Answer]) -> tuple[str, ...]:
-    """Those answers that give a Service's address: a short name is denied as it stands, and
-    rightly so."""
+def _service_addresses(seen: Observed) -> set[str]:
     try:
-        services = {ip for service in seen.services for ip in service.cluster_ips}
+        return {ip for service in seen.services for ip in service.cluster_ips}
     except Missing:
-        return ()
-    return tuple(a.id for a in answers if any(r.data in services for r in a.records))
+        return set()

@@ -28,8 +28,8 @@ from kubectl_dnsdebug.rule import Found, rule
     "overlay-broken",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="Pods on {node} do not reach DNS pods on other nodes: {lost} ({summary}), while "
-    "{sound}.",
+    message="Pods on {node} do not reach DNS pods on other nodes: {lost} ({summary}), while there "
+    "they answer pods of their own node.",
     remedy="Repair pod traffic between {node} and {others}: open the ports of the CNI's "
     "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
@@ -51,12 +51,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if any(home is not None and home.dead for home in homes):
         return  # silent on its own node too: the DNS pod, not the way to it
     proof = [home for home in homes if home is not None and home.fine]
-    if not proof and not direct.local:
-        return  # no DNS pod answers anybody: nothing says that the way is at fault
     if _kept_out(seen, subject, [e for e, _ in lost]):
         return
     first, reach = lost[0]
-    sound = "there they answer pods of their own node" if proof else "the one on its own node does"
+    if not proof:
+        raise Missing(f"no probe on {first.node} tells a silent DNS pod from a broken way to it")
     yield Found(
         evidence=(
             *(id for _, r in lost for id in symptoms.ids(r)),
@@ -68,7 +67,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             "others": ", ".join(dict.fromkeys(e.node for e, _ in lost)),
             "lost": ", ".join(f"{e.pod or e.ip} on {e.node}" for e, _ in lost),
             "summary": reach.summary,
-            "sound": sound,
             "ip": first.ip,
             "port": reach.answers[0].port,
             "name": reach.answers[0].name,

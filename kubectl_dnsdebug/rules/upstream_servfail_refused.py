@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import names, symptoms
+from kubectl_dnsdebug import names, outside, symptoms
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import TARGETS, Observed
 from kubectl_dnsdebug.rule import Found, rule
@@ -26,7 +26,7 @@ _BAD = (Status.SERVFAIL, Status.REFUSED)
     verify="dig @{upstream} {name}; dig @{upstream} +cd {name}   # works only with +cd: DNSSEC",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    failed = [a for a in symptoms.outside_failed(seen) if a.status in _BAD]
+    failed = [a for a in outside.failed(seen) if a.status in _BAD]
     for answer in failed:
         for vantage in seen.evidence.vantages:
             if vantage.role is not Role.DEFAULT and vantage.role not in TARGETS:

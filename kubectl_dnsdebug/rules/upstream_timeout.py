@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
+from kubectl_dnsdebug import dns_servers, outside, symptoms
 from kubectl_dnsdebug.dns_servers import UpstreamError
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import Observed
@@ -29,7 +29,7 @@ from kubectl_dnsdebug.rule import Found, rule
     explains=("forward-max-concurrent",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    failed = symptoms.outside_failed(seen)
+    failed = outside.failed(seen)
     if not failed:
         return
     names = {a.name for a in failed}
@@ -72,10 +72,19 @@ def _silent_upstreams(seen: Observed) -> list[Answer]:
 
 
 def _all_fail(seen: Observed, errors: list[UpstreamError]) -> bool:
-    """Whether no DNS pod that was asked resolved the name."""
+    """Whether no DNS pod resolved the name. Raises Missing when one of them was not heard."""
     names = {e.name for e in errors}
-    direct = [a for a in symptoms.outside_direct(seen) if a.name in names]
-    return not any(symptoms.says_something(a) for a in direct)
+    try:
+        ready = [e for e in seen.dns_endpoints if e.ready]
+    except Missing:
+        ready = []
+    direct = [a for a in outside.direct(seen) if a.name in names]
+    for endpoint in ready:
+        asked = any(a.server == endpoint.ip for a in direct)
+        if not asked and not any(e.id.endswith(f"/{endpoint.pod}") for e in errors):
+            raise Missing(f"DNS pod {endpoint.pod} was not asked for {errors[-1].name}")
+    through = [a for a in outside.through_service(seen) if a.name in names]
+    return not any(symptoms.says_something(a) for a in (*direct, *through))
 
 
 def _proof(errors: list[UpstreamError], silent: list[Answer]) -> str:
