@@ -94,6 +94,20 @@ def coredns_loop(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def coredns_asks_itself(cluster: Cluster) -> Iterator[None]:
+    """DNS pods under ClusterFirst: their own Service is what they forward to."""
+
+    def change(deployment: dns_change.Object) -> None:
+        deployment["spec"]["template"]["spec"]["dnsPolicy"] = "ClusterFirst"
+
+    with dns_change.deployment(cluster, change, ready=True):
+        web = cluster.pod("web")
+        web.expect("NOERROR", KUBERNETES)
+        web.expect({"SERVFAIL", "REFUSED", "timeout"}, f"{EXTERNAL}.", seconds=8)
+        yield
+
+
 def _runs(pod: dns_change.Object) -> bool:
     states = pod["status"].get("containerStatuses", [])
     return any("running" in state["state"] for state in states)
@@ -230,6 +244,13 @@ FAULTS = (
         slug="host-loopback-nameserver",
         title="DNS pods forward to the loopback of the hosts' files and crash",
         apply=coredns_loop,
+    ),
+    Fault(
+        name="coredns-asks-itself",
+        slug="coredns-loop",
+        title="DNS pods under ClusterFirst forward to their own Service",
+        apply=coredns_asks_itself,
+        args=("--name", EXTERNAL),
     ),
     Fault(
         name="host-search-inherited",
