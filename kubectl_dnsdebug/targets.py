@@ -86,7 +86,7 @@ def _must(reply: Reply, need: str) -> None:
             f"not allowed to {need}: {reply.message}. "
             "`kubectl dnsdebug rbac` prints the role needed"
         )
-    if not reply.ok:
+    if not reply.ok or not isinstance(reply.body, dict):
         raise TargetError(f"could not {need}: {reply.message}")
 
 
