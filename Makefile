@@ -32,6 +32,10 @@ test: lint cluster-ready frozen ## Everything: lint, types, unit tests, scenario
 check: lint ## Fast checks only: lint, types, unit tests; no root, no cluster
 	@$(BIN)/pytest -m "not cluster"
 
+.PHONY: browser-test
+browser-test: browser $(READY) ## Look at the HTML report in Chromium
+	@$(BIN)/pytest -m browser
+
 .PHONY: lint
 lint: $(READY)
 	@$(BIN)/ruff check --quiet
@@ -95,6 +99,13 @@ root:
 .PHONY: apt-packages
 apt-packages:
 	@.ci/apt-install $$(sed 's/#.*//' tests/cluster/packages.txt)
+
+# Not every distribution has one to install; without it those tests are skipped and say so.
+.PHONY: browser
+browser:
+	@command -v chromium-headless-shell chromium google-chrome chromium-browser >/dev/null || \
+	    .ci/apt-install chromium-headless-shell || \
+	    echo "note: no Chromium, so nothing looks at the HTML report" >&2
 
 $(READY): $(STAMP) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -155,14 +155,14 @@ def test_the_report_in(format: str, suffix: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=ATTACKS.keys())
 def test_markdown_shows_text_as_it_is(text: str) -> None:
-    one = " ".join(text.split())
+    one = " ".join(text.split())[:600]
     shown = "".join(
         token.content
-        for token in tokens(f"x {prose(text)}")
+        for token in tokens(f"x {prose(one)}")
         if token.type in ("text", "text_special", "code_inline")
     )
     assert shown.replace("x ", "", 1).strip() == one
-    codes = [token.content for token in tokens(f"x {code(text)}") if token.type == "code_inline"]
+    codes = [token.content for token in tokens(f"x {code(one)}") if token.type == "code_inline"]
     assert codes == [one]
 
 

@@ -11,7 +11,7 @@ from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import Severity, Status, Transport
 from kubectl_dnsdebug.pictures import Cell, HopState, Matrix, Row
 from kubectl_dnsdebug.render import drawing, files, grid, verdict
-from kubectl_dnsdebug.render.style import Style, Tone, one_line
+from kubectl_dnsdebug.render.style import Style, Tone, brief, one_line
 from kubectl_dnsdebug.report import UNEXPLAINED, Conclusion, Report
 
 if TYPE_CHECKING:
@@ -49,11 +49,10 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["line"] = one_line
+    environment.filters["line"] = brief
+    environment.filters["whole"] = one_line
     # Long names break at their dots rather than anywhere.
-    environment.filters["joints"] = lambda text: escape(one_line(text)).replace(
-        ".", Markup(".<wbr>")
-    )
+    environment.filters["joints"] = lambda text: escape(brief(text)).replace(".", Markup(".<wbr>"))
     # The style sheet is ours, and nothing of the cluster's is in it.
     environment.globals["css"] = Markup((HERE / "report.css").read_text("utf-8"))
     return environment.get_template("report.html.j2")

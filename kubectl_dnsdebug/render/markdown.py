@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from kubectl_dnsdebug.model import Cause, Status, Transport
 from kubectl_dnsdebug.pictures import Comparison, Hop, HopState, Matrix, Row
 from kubectl_dnsdebug.render import drawing, files, grid
-from kubectl_dnsdebug.render.style import Style, one_line
+from kubectl_dnsdebug.render.style import Style, brief, one_line
 from kubectl_dnsdebug.render.verdict import (
     MOST_REASONS,
     MOST_SLUGS,
@@ -41,7 +41,7 @@ def render(report: Report, style: Style) -> str:
 
 def prose(text: str) -> str:
     """Text of the cluster as itself, wherever it stands in a line."""
-    safe = _SPECIAL.sub(r"\\\1", one_line(text))
+    safe = _SPECIAL.sub(r"\\\1", brief(text))
     safe = _LIST.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", safe)
     return _MENTION.sub("@<!-- -->", safe)
 

@@ -83,6 +83,12 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def brief(text: str, longest: int = 600) -> str:
+    """One line that leaves room for the rest of a page; `-o json` has all of it."""
+    line = one_line(text)
+    return line if len(line) <= longest else f"{line[:longest]}... ({len(line)} characters)"
+
+
 def wrap(text: str, width: int, *, first: str = "", rest: str | None = None) -> list[str]:
     """Lines of at most `width` columns, but no word is cut: names and addresses are for copying."""
     lines = textwrap.wrap(

@@ -1,0 +1,164 @@
+"""The HTML report: its palette, its structure, and how a real Chromium takes it.
+
+Screenshots to look at: DNSDEBUG_SHOTS=folder python -m pytest tests/test_html.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from kubectl_dnsdebug.pictures import Hop, HopState
+from kubectl_dnsdebug.render import RENDERERS, Style, drawing
+from kubectl_dnsdebug.report import Report
+from tests import browser
+from tests.hostile import ATTACKS, hostile
+from tests.reports import REPORTS, one_cause
+
+PLAIN = Style(width=80, colour=False, unicode=True)
+CSS = (Path(drawing.__file__).parent / "report.css").read_text("utf-8")
+SHOTS = os.environ.get("DNSDEBUG_SHOTS")
+
+# Which colour stands on which.
+TEXTS = [
+    *((text, back) for text in ("ink", "muted", "accent") for back in ("paper", "card")),
+    *((kind, back) for kind in ("good", "bad", "doubtful", "info") for back in ("paper", "card")),
+    *((kind, f"{kind}-back") for kind in ("good", "bad", "doubtful", "info", "quiet")),
+    *(("ink", f"{kind}-back") for kind in ("good", "bad", "doubtful")),
+    *(("ink", f"heat{n}") for n in range(4)),
+    ("paper", "good"),
+    ("paper", "bad"),
+    ("paper", "doubtful"),
+]
+
+
+def palette(dark: bool) -> dict[str, str]:
+    light, night = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light))
+    if dark:
+        colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", night))
+    return colours
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("text", "back"), TEXTS)
+def test_text_stands_out(text: str, back: str, dark: bool) -> None:
+    colours = palette(dark)
+    assert contrast(colours[text], colours[back]) >= 4.5
+
+
+def test_both_palettes_have_every_colour() -> None:
+    light, night = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    names = [set(re.findall(r"--([\w-]+):", each)) for each in (light, night)]
+    assert names[0] == names[1]
+    assert set(re.findall(r"var\(--([\w-]+)\)", CSS)) <= names[0]
+
+
+def html(made: Report) -> str:
+    return RENDERERS["html"](made, PLAIN)
+
+
+def test_the_page_is_one_for_a_screen_reader_too() -> None:
+    text = html(one_cause())
+    assert '<html lang="en">' in text
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(re.findall(rf"<{landmark}[ >]", text)) == 1
+    levels = [int(each) for each in re.findall(r"<h(\d)", text)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert "<th>" not in text
+    heads = re.findall(r"<th [^>]*>", text)
+    assert heads
+    assert all("scope=" in each for each in heads)
+    assert text.count("<caption>") == text.count("<table")
+    for label in re.findall(r'aria-labelledby="([^"]+)"', text):
+        assert f'id="{label}"' in text
+    for target in re.findall(r'href="#([^"]+)"', text):
+        assert f'id="{target}"' in text
+
+
+def test_nothing_is_told_by_colour_alone() -> None:
+    text = html(one_cause())
+    for cell in re.findall(r"<td[^>]*>.*?</td>", text, re.DOTALL):
+        assert re.sub(r"<[^>]+>", "", cell).strip()
+    for group in re.findall(r"<g class=.*?</g>", text, re.DOTALL):
+        assert 'class="said"' in group
+
+
+def test_a_drawing_is_well_formed_and_holds_its_boxes() -> None:
+    drawings = re.findall(r'<svg class="picture.*?</svg>', html(one_cause()), re.DOTALL)
+    assert len(drawings) == 2
+    for each in drawings:
+        ElementTree.fromstring(each)
+    hops = [
+        Hop(stage=s, label="x" * n, state=state, detail="y" * n)
+        for s in range(4)
+        for n in (0, 7, 90)
+        for state in HopState
+    ]
+    for layout in (drawing.wide, drawing.tall):
+        drawn = layout(hops)
+        for box in drawn.boxes:
+            assert 0 <= box.x <= drawn.width - box.width + 1
+            assert 0 <= box.y <= drawn.height - box.height + 1
+            room = (box.width - drawing.ICON - drawing.PAD) / drawing.CHARACTER
+            assert all(len(line) <= room for line in (*box.lines, *box.said))
+
+
+def test_too_many_stations_are_counted_and_no_broken_one_is_lost() -> None:
+    hops = [Hop(stage=2, label=f"dns-{n}", state=HopState.OK) for n in range(40)]
+    hops[33] = Hop(stage=2, label="dns-33", state=HopState.BROKEN, detail="timeout")
+    (stage,) = drawing.shown(hops)
+    assert len(stage) == drawing.MOST
+    assert stage[0].label == "dns-33"
+    assert stage[-1].label == "33 more"
+    assert stage[-1].detail == "33 ok"
+
+
+# A pod alone, a node that breaks it, a gap, two pods of which one is seen from beside; and malice.
+PAGES: dict[str, Callable[[], Report]] = {
+    **REPORTS,
+    **{
+        f"hostile-{name}": (lambda name=name: hostile(ATTACKS[name]))  # type: ignore[misc]
+        for name in ("markup", "long", "bidi")
+    },
+}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not browser.PROGRAM, reason="no Chromium here: `make browser-test` installs it")
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_browser_shows_it(name: str, width: int, tmp_path: Path) -> None:
+    page = html(PAGES[name]())
+    found, console = browser.measure(tmp_path, page, width)
+    assert console == []
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["drawings"] == page.count('class="picture tall"')
+    assert found["font"] >= 12
+    assert found["scripts"] == 0
+    assert found["loaded"] == []
+    if SHOTS:
+        for dark in (False, True):
+            label = f"{name}-{width}-{'dark' if dark else 'light'}"
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            browser.screenshot(Path(SHOTS), page, label, max(width, 500), dark=dark)
