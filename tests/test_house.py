@@ -76,7 +76,8 @@ def test_a_wheel_has_every_module_and_the_runner(tmp_path: Path) -> None:
     subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    ours = {relative(p) for p in package.rglob("*") if p.suffix in (".py", ".sh", ".json", ".j2", ".css")}
+    suffixes = (".py", ".sh", ".json", ".j2", ".css")
+    ours = {relative(path) for path in package.rglob("*") if path.suffix in suffixes}
     assert ours <= packed
 
 
