@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from kubectl_dnsdebug.objects import Pod, Service
 from kubectl_dnsdebug.observe import Observed
 
 API = ("kubernetes", "default")  # the one Service that every cluster has
+# A name that no tool takes for an option; the API server takes any text for an image.
+_HOST = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +66,9 @@ def _external(seen: Observed, pod: Pod) -> Iterator[tuple[str, str]]:
     except Missing:
         services = ()
     for service in sorted(services, key=lambda s: s.namespace != pod.namespace):
-        if service.external_name and not _in_cluster(seen, service.external_name):
-            yield service.external_name.rstrip("."), f"ExternalName Service {service.id}"
+        name = service.external_name.rstrip(".")
+        if _HOST.fullmatch(name) and not _in_cluster(seen, name):
+            yield name, f"ExternalName Service {service.id}"
     images = [(c.image, f"registry of the pod's image {c.image}") for c in pod.containers]
     with suppress(Missing):
         images += [
@@ -96,7 +102,7 @@ def _registry(image: str) -> str:
     """The host an image reference names; empty for an implied one, an address or a bare word."""
     host, slash, _ = image.partition("/")
     host = host.partition(":")[0]
-    if not slash or "." not in host:
+    if not slash or not _HOST.fullmatch(host):
         return ""
     try:
         ipaddress.ip_address(host)

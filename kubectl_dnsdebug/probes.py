@@ -210,7 +210,7 @@ def other_service(stage: Stage) -> Iterator[Probe]:
             "+time=2",
         )
         lane = f"{server.ip}#{server.port}+udp/{ELSE}"
-        yield Probe(id=f"other.{api.ip}", lane=lane, argv=argv)
+        yield Probe(id=f"other.{api.ip}.{server.ip}", lane=lane, argv=argv)
 
 
 def forms(stage: Stage) -> Iterator[Probe]:
