@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from kubectl_dnsdebug import __version__
-from kubectl_dnsdebug.flags import TargetOrCommand, connection_flags, offer, report_flags
 from kubectl_dnsdebug.model import DnsdebugError, Severity
-from kubectl_dnsdebug.signals import Interrupted, signals_raise
+from kubectl_dnsdebug.terminal.flags import TargetOrCommand, connection_flags, offer, report_flags
+from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 
 if TYPE_CHECKING:
-    from kubectl_dnsdebug.cluster import Session
+    from kubectl_dnsdebug.api.cluster import Session
+    from kubectl_dnsdebug.collect.targets import Target
     from kubectl_dnsdebug.model import Evidence
-    from kubectl_dnsdebug.targets import Target
 
 # Kubernetes' own DNS debugging page uses this image: Alpine with dig, nslookup and a shell.
 DEFAULT_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -82,7 +82,8 @@ def root() -> None:
 @connection_flags
 def diagnose(**given: Any) -> None:
     """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
-    from kubectl_dnsdebug import collect, targets
+    from kubectl_dnsdebug.collect import run as collect
+    from kubectl_dnsdebug.collect import targets
 
     if not given["targets"] and not given["selector"]:
         raise click.UsageError("name a target, such as pod/web or -l app=web")
@@ -120,9 +121,11 @@ def _watched_run(
     session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]
 ) -> Evidence:
     """The run, with signals turned into an orderly end."""
-    from kubectl_dnsdebug import cleanup, collect, evidence
-    from kubectl_dnsdebug.ledger import Ledger
-    from kubectl_dnsdebug.progress import progress
+    from kubectl_dnsdebug import evidence
+    from kubectl_dnsdebug.collect import cleanup
+    from kubectl_dnsdebug.collect import run as collect
+    from kubectl_dnsdebug.collect.ledger import Ledger
+    from kubectl_dnsdebug.terminal.progress import progress
 
     ledger = Ledger()
     with signals_raise(), progress() as say:
@@ -143,8 +146,8 @@ def _watched_run(
 
 
 def _session(given: dict[str, Any]) -> Session:
-    from kubectl_dnsdebug import kubeconfig
-    from kubectl_dnsdebug.cluster import open_session
+    from kubectl_dnsdebug.api import kubeconfig
+    from kubectl_dnsdebug.api.cluster import open_session
 
     fields = kubeconfig.Flags.__dataclass_fields__
     flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
@@ -199,8 +202,8 @@ def _dry_run(draft: Any) -> str:
 
 def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
     """Reason, print, and leave with the code that says what was found."""
-    from kubectl_dnsdebug import report
-    from kubectl_dnsdebug.render import RENDERERS
+    from kubectl_dnsdebug.report import report
+    from kubectl_dnsdebug.report.render import RENDERERS
     from kubectl_dnsdebug.rules import RULES
 
     made = report.build(
@@ -213,7 +216,7 @@ def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
 def _style(colour: str) -> Any:
     import shutil
 
-    from kubectl_dnsdebug.render import Style
+    from kubectl_dnsdebug.report.render import Style
 
     terminal = sys.stdout.isatty()
     wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -258,7 +261,7 @@ def replay(file: str, **given: Any) -> None:
 @connection_flags
 def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
     """Show what a killed run left, and remove it with --yes."""
-    from kubectl_dnsdebug import cleanup as cleaning
+    from kubectl_dnsdebug.collect import cleanup as cleaning
 
     with _session(given) as session:
         found = cleaning.leftovers(session, None if all_namespaces else session.namespace, run_id)
@@ -286,7 +289,7 @@ def rbac() -> None:
     """Print the smallest ClusterRole for each level of use, as YAML."""
     import yaml
 
-    from kubectl_dnsdebug.permissions import roles
+    from kubectl_dnsdebug.collect.permissions import roles
 
     _print("---\n".join(yaml.safe_dump(role, sort_keys=False) for role in roles()))
 
@@ -295,7 +298,7 @@ def rbac() -> None:
 @click.argument("slug", required=False, shell_complete=offer("slug"))
 def explain(slug: str | None) -> None:
     """List the causes the tool knows, or explain one."""
-    from kubectl_dnsdebug import catalogue
+    from kubectl_dnsdebug.terminal import catalogue
 
     texts = catalogue.texts()
     if (slug or "") not in texts:
@@ -307,7 +310,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The program. Exit codes are the report's, 1 for a failure of the tool, 2 for wrong usage."""
     called = Path(sys.argv[0]).stem
     if called == "kubectl_complete-dnsdebug":
-        from kubectl_dnsdebug import completion
+        from kubectl_dnsdebug.terminal import completion
 
         completion.answer_kubectl(root, sys.argv[1:])
         sys.exit(0)

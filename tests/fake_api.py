@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from kubectl_dnsdebug.kubeconfig import Access, Flags, load
+from kubectl_dnsdebug.api.kubeconfig import Access, Flags, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

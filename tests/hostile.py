@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kubectl_dnsdebug import evidence as files
-from kubectl_dnsdebug import report
 from kubectl_dnsdebug.model import Made
+from kubectl_dnsdebug.report import report
 from tests.reports import (
     CONF,
     DEAD,

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from kubectl_dnsdebug import spots
 from kubectl_dnsdebug.model import Json, Role
-from kubectl_dnsdebug.objects import Pod, read_pod
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.spots import Spot
+from kubectl_dnsdebug.observe.objects import Pod, read_pod
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.plan import spots
+from kubectl_dnsdebug.plan.spots import Spot
 from tests import reports
 
 RUN = "a1b2c3"

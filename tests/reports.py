@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kubectl_dnsdebug import report
 from kubectl_dnsdebug.model import (
     Confidence,
     Evidence,
@@ -24,8 +23,9 @@ from kubectl_dnsdebug.model import (
     node,
     pod,
 )
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Check, Found, Rule, rule
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Check, Found, Rule, rule
+from kubectl_dnsdebug.report import report
 
 SERVICE, COREDNS_A, COREDNS_B, UPSTREAM = "10.96.0.10", "10.244.1.3", "10.244.0.7", "192.0.2.53"
 API = "kubernetes.default.svc.cluster.local."

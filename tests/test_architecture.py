@@ -16,70 +16,24 @@ PACKAGE = Path(__file__).parent.parent / "kubectl_dnsdebug"
 NAME = PACKAGE.name
 MAX_LINES = 350
 
+# Folders are the layers, in the order of the flow; what stands alone is a layer of its own.
 # Pure: facts and transcripts in, a report out. No clock, no chance, no network, no environment,
 # so that a replay is the same to the byte.
 PURE: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
     "hygiene": set(),
-    "objects": {"model"},
-    "allowlist": set(),
-    "discovery": {"model", "objects"},
-    "resolvconf": {"model"},
-    "search": {"model", "resolvconf", "dns"},
-    "dig": {"model", "dns"},
-    "corefile": {"model"},
-    "netpol": {"model"},
-    "manifests": {"model", "objects"},
-    "frames": {"model"},
     "evidence": {"model", "hygiene"},
-    "reach": {"model"},
-    "observe": {
+    "parse": {"model", "dns"},
+    "observe": {"model", "parse"},
+    "plan": {"model", "observe"},
+    "reason": {"model", "observe"},
+    "rules": {"model", "parse", "observe", "reason"},
+    "report": {
         "model",
-        "reach",
-        "objects",
-        "discovery",
-        "dig",
-        "resolvconf",
-        "search",
-        "corefile",
-        "netpol",
-    },
-    "names": {"model", "objects", "observe"},
-    "stage": {"model", "objects", "observe", "names"},
-    "probes": {"model", "objects", "observe", "stage"},
-    "spots": {"model", "objects", "observe", "probes", "manifests"},
-    "image": {"model", "observe"},
-    "pictures": {"model", "objects", "names", "observe", "image", "resolvconf"},
-    "symptoms": {"model", "objects", "observe", "resolvconf", "search", "image"},
-    "dns_servers": {"model", "discovery", "objects", "observe"},
-    "dns_policies": {"model", "netpol", "objects", "observe"},
-    "outside": {"model", "observe", "symptoms"},
-    "rule": {"model", "observe"},
-    "rules": {
-        "rule",
-        "symptoms",
-        "dns_servers",
-        "dns_policies",
-        "outside",
-        "image",
-        "names",
-        "model",
+        "parse",
         "observe",
-        "objects",
-        "resolvconf",
-        "search",
-        "corefile",
-        "netpol",
-    },
-    "catalogue": {"rule", "rules"},
-    "diagnose": {"model", "observe", "rule"},
-    "report": {"model", "objects", "observe", "pictures", "rule", "diagnose"},
-    "render": {
-        "model",
-        "resolvconf",
-        "pictures",
-        "report",
+        "reason",
         "tabulate",
         "rich",
         "click",
@@ -91,74 +45,16 @@ PURE: dict[str, set[str]] = {
 
 # Live: what talks to a cluster, a terminal or a file.
 LIVE: dict[str, set[str]] = {
-    "proxy": set(),
-    "kubeconfig": {"model", "hygiene", "proxy", "yaml"},
-    "credentials": {"model", "hygiene", "kubeconfig"},
-    "tls": {"kubeconfig", "credentials"},
-    "unreachable": {"model", "hygiene", "kubeconfig", "urllib3"},
-    "replies": {"model", "hygiene", "unreachable", "urllib3"},
-    "cluster": {
-        "model",
-        "hygiene",
-        "kubeconfig",
-        "credentials",
-        "tls",
-        "unreachable",
-        "replies",
-        "kubernetes",
-        "urllib3",
-    },
-    "facts": {"model", "allowlist", "cluster"},
-    "permissions": {"model", "objects", "facts", "cluster"},
-    "targets": {"model", "objects", "allowlist", "cluster"},
-    "survey": {
-        "model",
-        "hygiene",
-        "objects",
-        "discovery",
-        "corefile",
-        "allowlist",
-        "facts",
-        "cluster",
-    },
-    "ledger": {"model", "spots"},
-    "vantage": {
-        "model",
-        "hygiene",
-        "objects",
-        "cluster",
-        "manifests",
-        "probes",
-        "spots",
-        "frames",
-        "ledger",
-    },
-    "cleanup": {"model", "objects", "cluster", "manifests", "ledger"},
-    "collect": {
-        "model",
-        "observe",
-        "manifests",
-        "spots",
-        "frames",
-        "cluster",
-        "permissions",
-        "targets",
-        "survey",
-        "ledger",
-        "vantage",
-        "cleanup",
-    },
-    "completion": {"hygiene", "kubeconfig", "credentials", "tls", "rules", "click"},
-    "flags": {"model", "completion", "click"},
-    "signals": set(),
-    "progress": {"rich"},
+    "api": {"model", "hygiene", "yaml", "urllib3", "kubernetes"},
+    "collect": {"model", "hygiene", "parse", "observe", "plan", "api"},
+    "terminal": {"model", "observe", "reason", "rules", "api", "collect", "click", "rich"},
 }
 
 LAYERS = PURE | LIVE
 
 # The command line joins everything, but loads these only in the command that needs them:
 # `explain` and `replay` neither wait for the Kubernetes client nor depend on it.
-ON_DEMAND = {"kubernetes", *LIVE} - {"signals", "flags"}
+ON_DEMAND = {"kubernetes", "api", "collect"} - {"signals", "flags"}
 
 NOT_PURE = {
     "asyncio",
@@ -281,4 +177,9 @@ def test_loading_the_command_line_loads_no_kubernetes_client() -> None:
         pytest.skip("no command line yet")
     script = f"import sys, json, {NAME}.cli; print(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
-    assert not {"kubernetes", f"{NAME}.cluster"} & set(loaded)
+    assert not {"kubernetes", f"{NAME}.api.cluster"} & set(loaded)
+
+
+def test_one_module_knows_the_kubernetes_client() -> None:
+    knowing = {module_id(p) for p in MODULES for i in imports(p) if i.what == "kubernetes"}
+    assert knowing <= {"api/cluster.py"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug import cleanup
-from kubectl_dnsdebug.cluster import Session, open_session
-from kubectl_dnsdebug.ledger import Ledger
-from kubectl_dnsdebug.manifests import MADE_BY, RUN
+from kubectl_dnsdebug.api.cluster import Session, open_session
+from kubectl_dnsdebug.collect import cleanup
+from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.model import DnsdebugError, Role
+from kubectl_dnsdebug.plan.manifests import MADE_BY, RUN
 from tests.fake_api import Answer, FakeApi, status
 from tests.places import PODS, all_spots
 

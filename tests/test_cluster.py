@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.cluster import ClusterError, ClusterTimeout, Session, Stream, open_session
-from kubectl_dnsdebug.kubeconfig import Access
+from kubectl_dnsdebug.api.cluster import ClusterError, ClusterTimeout, Session, Stream, open_session
+from kubectl_dnsdebug.api.kubeconfig import Access
 from tests.fake_api import Answer, FakeApi, status
 
 POD = "/api/v1/namespaces/shop/pods/web"
@@ -266,7 +266,7 @@ def test_nothing_listens(api: FakeApi) -> None:
 
 
 def test_it_listens_but_never_speaks(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubectl_dnsdebug.cluster.CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr("kubectl_dnsdebug.api.cluster.CONNECT_TIMEOUT", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         said = refusal(elsewhere(api, f"https://127.0.0.1:{silent.getsockname()[1]}"))
     assert "nothing answers in time" in said
@@ -281,7 +281,7 @@ def test_its_name_does_not_resolve(api: FakeApi, monkeypatch: pytest.MonkeyPatch
 
 
 def test_its_name_takes_too_long(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubectl_dnsdebug.cluster.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("kubectl_dnsdebug.api.cluster.CONNECT_TIMEOUT", 0.2)
     over = threading.Event()
 
     def slow(*_: Any, **__: Any) -> list[Any]:
@@ -447,7 +447,7 @@ def test_an_interrupt_leaves_the_session_usable(api: FakeApi, session: Session) 
 def test_a_line_without_end_is_cut_in_pieces(
     api: FakeApi, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kubectl_dnsdebug.replies.LONGEST_LINE", 1000)
+    monkeypatch.setattr("kubectl_dnsdebug.api.replies.LONGEST_LINE", 1000)
     api.on(f"{POD}/log", Answer(body="x" * 250_000 + "\ny"))
     with session.lines(f"{POD}/log", timeout=5) as stream:
         lines = lines_of(stream)

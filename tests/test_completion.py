@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_dnsdebug import cli, completion
+from kubectl_dnsdebug import cli
 from kubectl_dnsdebug.rules import RULES
+from kubectl_dnsdebug.terminal import completion
 from tests.fake_api import Answer, FakeApi, Seen, status
 
 PODS = "/api/v1/namespaces/default/pods"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_dnsdebug import corefile
-from kubectl_dnsdebug.corefile import Corefile, Plugin, parse
+from kubectl_dnsdebug.parse import corefile
+from kubectl_dnsdebug.parse.corefile import Corefile, Plugin, parse
 
 KUBEADM = """\
 .:53 {

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.cluster import ClusterError, open_session
-from kubectl_dnsdebug.kubeconfig import Flags, load
+from kubectl_dnsdebug.api.cluster import ClusterError, open_session
+from kubectl_dnsdebug.api.kubeconfig import Flags, load
 from tests.fake_api import Answer, FakeApi, Seen, status, until
 
 POD = "/api/v1/namespaces/shop/pods/web"
@@ -289,7 +289,7 @@ def test_a_plugin_that_fails_is_heard(
 def test_a_plugin_that_hangs_is_ended_with_its_children(
     secure: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kubectl_dnsdebug.credentials.PLUGIN_TIMEOUT", 0.5)
+    monkeypatch.setattr("kubectl_dnsdebug.api.credentials.PLUGIN_TIMEOUT", 0.5)
     script = f"sleep 60 &\necho $! > {tmp_path}/child\nwait"
     access = replace(secure.access(), user_entry=plugin(tmp_path, script))
     started = time.monotonic()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_dnsdebug import dig
 from kubectl_dnsdebug.model import Answer, Status, Transcript, Transport
+from kubectl_dnsdebug.parse import dig
 
 CAPTURED = Path(__file__).parent / "captured"
 SOA = "[SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 30]"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubectl_dnsdebug import allowlist, facts
-from kubectl_dnsdebug.cluster import Session, open_session
+from kubectl_dnsdebug.api.cluster import Session, open_session
+from kubectl_dnsdebug.collect import allowlist, facts
 from kubectl_dnsdebug.model import Fact, State
 from tests.fake_api import Answer, FakeApi, Seen, status
 

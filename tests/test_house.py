@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 import kubectl_dnsdebug
-from kubectl_dnsdebug import cli, permissions
+from kubectl_dnsdebug import cli
+from kubectl_dnsdebug.collect import permissions
 
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".git", ".venv", "build", "dist", "__pycache__"}

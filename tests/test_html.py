@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kubectl_dnsdebug.pictures import Hop, HopState
-from kubectl_dnsdebug.render import RENDERERS, Style, drawing
-from kubectl_dnsdebug.report import Report
+from kubectl_dnsdebug.report.pictures import Hop, HopState
+from kubectl_dnsdebug.report.render import RENDERERS, Style, drawing
+from kubectl_dnsdebug.report.report import Report
 from tests import browser
 from tests.hostile import ATTACKS, hostile
 from tests.reports import REPORTS, one_cause

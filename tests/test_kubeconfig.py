@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.kubeconfig import Access, Flags, KubeconfigError, load, parse_timeout
-from kubectl_dnsdebug.proxy import proxy_of
+from kubectl_dnsdebug.api.kubeconfig import Access, Flags, KubeconfigError, load, parse_timeout
+from kubectl_dnsdebug.api.proxy import proxy_of
 
 FIRST = """
 clusters: [{name: c, cluster: {server: "https://first:1"}}]

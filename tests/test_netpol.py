@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.model import Json
-from kubectl_dnsdebug.netpol import Decision, NamedPort, Peer, egress_verdict, ingress_verdict
+from kubectl_dnsdebug.parse.netpol import Decision, NamedPort, Peer, egress_verdict, ingress_verdict
 
 POD = {"app": "web", "tier": "front"}
 DNS = Peer(

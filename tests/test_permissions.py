@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubectl_dnsdebug import permissions
-from kubectl_dnsdebug.cluster import Session, open_session
+from kubectl_dnsdebug.api.cluster import Session, open_session
+from kubectl_dnsdebug.collect import permissions
+from kubectl_dnsdebug.collect.permissions import IN_POD, IN_TARGET
 from kubectl_dnsdebug.model import Fact, State
-from kubectl_dnsdebug.permissions import IN_POD, IN_TARGET
 from tests.fake_api import Answer, FakeApi, Seen, status
 
 PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

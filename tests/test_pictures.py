@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug import pictures
 from kubectl_dnsdebug.model import Fact, Role, State, Status, Subject, Transport, pod
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.pictures import Form, HopState, Matrix
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.report import pictures
+from kubectl_dnsdebug.report.pictures import Form, HopState, Matrix
 from tests.reports import (
     API,
     CONF,

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from kubectl_dnsdebug import report
 from kubectl_dnsdebug.model import Made, Role, Severity
-from kubectl_dnsdebug.render import RENDERERS, Style
+from kubectl_dnsdebug.report import report
+from kubectl_dnsdebug.report.render import RENDERERS, Style
 from tests import goldens
 from tests.reports import (
     API,

@@ -13,10 +13,11 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from kubectl_dnsdebug import flags, report
 from kubectl_dnsdebug.model import Severity
-from kubectl_dnsdebug.render import RENDERERS, Style
-from kubectl_dnsdebug.render.markdown import code, prose
+from kubectl_dnsdebug.report import report
+from kubectl_dnsdebug.report.render import RENDERERS, Style
+from kubectl_dnsdebug.report.render.markdown import code, prose
+from kubectl_dnsdebug.terminal import flags
 from tests import goldens
 from tests.hostile import ATTACKS, LONG, hostile
 from tests.reports import (

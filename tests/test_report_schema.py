@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from kubectl_dnsdebug import report
 from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import (
     CLUSTER,
@@ -26,7 +25,9 @@ from kubectl_dnsdebug.model import (
     node,
     pod,
 )
-from kubectl_dnsdebug.pictures import (
+from kubectl_dnsdebug.parse.resolvconf import Kind, ResolvConf
+from kubectl_dnsdebug.report import report
+from kubectl_dnsdebug.report.pictures import (
     Cell,
     Comparison,
     Difference,
@@ -36,13 +37,12 @@ from kubectl_dnsdebug.pictures import (
     Matrix,
     Row,
 )
-from kubectl_dnsdebug.render import RENDERERS, Style
-from kubectl_dnsdebug.report import Conclusion, Report, Unknown
-from kubectl_dnsdebug.resolvconf import Kind, ResolvConf
+from kubectl_dnsdebug.report.render import RENDERERS, Style
+from kubectl_dnsdebug.report.report import Conclusion, Report, Unknown
 from tests.reports import REPORTS
 
 SCHEMA = json.loads(
-    resources.files("kubectl_dnsdebug").joinpath("report.schema.json").read_text("utf-8")
+    resources.files("kubectl_dnsdebug.report").joinpath("report.schema.json").read_text("utf-8")
 )
 VALIDATOR = Draft202012Validator(SCHEMA)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.model import Json, Missing
-from kubectl_dnsdebug.resolvconf import (
+from kubectl_dnsdebug.parse.resolvconf import (
     Difference,
     Kind,
     Policy,

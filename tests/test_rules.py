@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_dnsdebug import diagnose, dig, report, rules
+from kubectl_dnsdebug import rules
 from kubectl_dnsdebug.model import (
     Evidence,
     Outcome,
@@ -22,8 +22,11 @@ from kubectl_dnsdebug.model import (
     node,
     pod,
 )
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Rule
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse import dig
+from kubectl_dnsdebug.reason import diagnose
+from kubectl_dnsdebug.reason.rule import Rule
+from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
 from tests import rule_cases
 from tests.rule_cases import Case

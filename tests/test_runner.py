@@ -14,8 +14,8 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from kubectl_dnsdebug import frames
 from kubectl_dnsdebug.model import Transcript
+from kubectl_dnsdebug.plan import frames
 from tests.dns_server import DnsServer, address, record, servfail
 
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_dnsdebug import search
 from kubectl_dnsdebug.model import Answer, Record, Status, Transport
-from kubectl_dnsdebug.resolvconf import ResolvConf
-from kubectl_dnsdebug.search import Libc, Reply, Step, Stop, Then, Walk
+from kubectl_dnsdebug.parse import search
+from kubectl_dnsdebug.parse.resolvconf import ResolvConf
+from kubectl_dnsdebug.parse.search import Libc, Reply, Step, Stop, Then, Walk
 
 CONF = ResolvConf(
     nameservers=("192.0.2.1",), search=("s1.test", "s2.test", "s3.test"), options={"ndots": "5"}

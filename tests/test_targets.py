@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug import targets
-from kubectl_dnsdebug.cluster import Session, open_session
-from kubectl_dnsdebug.targets import TargetError
+from kubectl_dnsdebug.api.cluster import Session, open_session
+from kubectl_dnsdebug.collect import targets
+from kubectl_dnsdebug.collect.targets import TargetError
 from tests.fake_api import Answer, FakeApi, status
 from tests.places import PODS
 from tests.reports import pod_data

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug import frames, vantage
-from kubectl_dnsdebug.cluster import ClusterError, Session, open_session
-from kubectl_dnsdebug.ledger import Ledger
+from kubectl_dnsdebug.api.cluster import ClusterError, Session, open_session
+from kubectl_dnsdebug.collect import vantage
+from kubectl_dnsdebug.collect.ledger import Ledger
+from kubectl_dnsdebug.collect.vantage import Refused
 from kubectl_dnsdebug.model import Role, Transcript, Vantage
-from kubectl_dnsdebug.spots import Spot
-from kubectl_dnsdebug.vantage import Refused
+from kubectl_dnsdebug.plan import frames
+from kubectl_dnsdebug.plan.spots import Spot
 from tests.fake_api import Answer, FakeApi, Seen, status
 from tests.places import ENDED, PODS, RUN, RUNNING, all_spots, event, log, text
 

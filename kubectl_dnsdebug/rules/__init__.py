@@ -5,7 +5,7 @@ Listed by name, never found by scanning: a frozen program has no folder to scan.
 
 from __future__ import annotations
 
-from kubectl_dnsdebug.rule import Rule
+from kubectl_dnsdebug.reason.rule import Rule
 from kubectl_dnsdebug.rules.aaaa_delay import check as aaaa_delay
 from kubectl_dnsdebug.rules.bridge_nf_off import check as bridge_nf_off
 from kubectl_dnsdebug.rules.clusterdns_ip_mismatch import check as clusterdns_ip_mismatch

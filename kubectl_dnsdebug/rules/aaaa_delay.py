@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import (
     Answer,
     Confidence,
@@ -15,9 +14,10 @@ from kubectl_dnsdebug.model import (
     Subject,
     Vantage,
 )
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
-from kubectl_dnsdebug.search import Libc
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.search import Libc
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _PAIRS = (("reach.udp.", "reach6."), ("ext.", "ext6."), ("user.A.", "user.AAAA."))
 _FAILURES = (Status.SERVFAIL, Status.REFUSED, Status.TIMEOUT)

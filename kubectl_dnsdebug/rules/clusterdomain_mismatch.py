@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.corefile import is_under
 from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.corefile import is_under
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

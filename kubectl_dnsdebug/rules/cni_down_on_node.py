@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Confidence, Json, Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import at
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 # Runtimes report every failure to build a sandbox alike; these words are of the network plugin.
 _WORDS = ("failed to setup network", "failed to set up sandbox container", "cni", "network")

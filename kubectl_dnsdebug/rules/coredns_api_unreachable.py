@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.objects import Pod, at
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.objects import Pod, at
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _UNSYNCED = ("starting server with unsynced Kubernetes API", 'Plugins not ready: "kubernetes"')
 LAG = 3.0  # seconds that a watch may lag behind the API

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import Pod, at
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.objects import Pod, at
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _STARTING = {"ContainerCreating", "PodInitializing"}
 

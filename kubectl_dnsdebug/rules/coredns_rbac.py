@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import Scope, Severity, Subject
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _FORBIDDEN = re.compile(
     r'forbidden: User "(?P<user>[^"]+)" cannot (?P<verb>\w+) resource "(?P<resource>[\w/]+)"'

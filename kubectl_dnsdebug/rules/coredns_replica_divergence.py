@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, symptoms
 from kubectl_dnsdebug.model import (
     Answer,
     Confidence,
@@ -20,9 +19,10 @@ from kubectl_dnsdebug.model import (
     Subject,
     Vantage,
 )
-from kubectl_dnsdebug.objects import Endpoint
-from kubectl_dnsdebug.observe import Observed, Reach
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.objects import Endpoint
+from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
-from kubectl_dnsdebug.corefile import ServerBlock, is_under
 from kubectl_dnsdebug.model import (
     Answer,
     Confidence,
@@ -16,8 +14,10 @@ from kubectl_dnsdebug.model import (
     Status,
     Subject,
 )
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.corefile import ServerBlock, is_under
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 # Plugins that answer for names of others.
 _SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template", "etcd", "erratic")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_policies, symptoms
 from kubectl_dnsdebug.model import (
     Confidence,
     Missing,
@@ -19,9 +18,10 @@ from kubectl_dnsdebug.model import (
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.objects import DNS_PORT, Endpoint, Pod
-from kubectl_dnsdebug.observe import Observed, Reach
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_policies, symptoms
+from kubectl_dnsdebug.observe.objects import DNS_PORT, Endpoint, Pod
+from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import names as naming
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Answer, Confidence, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import Service
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import names as naming
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import Service
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

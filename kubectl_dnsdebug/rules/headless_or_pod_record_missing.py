@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import names, symptoms
 from kubectl_dnsdebug.model import Answer, Confidence, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.objects import Pod, Service, at
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import names, symptoms
+from kubectl_dnsdebug.observe.objects import Pod, Service, at
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

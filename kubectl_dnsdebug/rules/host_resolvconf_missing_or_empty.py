@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import is_loopback
-from kubectl_dnsdebug.observe import TARGETS, Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import is_loopback
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _ABSENT = re.compile(r"open (\S*resolv\S*): no such file or directory")
 

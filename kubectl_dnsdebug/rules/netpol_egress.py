@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_policies, symptoms
-from kubectl_dnsdebug.dns_policies import Paper
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
-from kubectl_dnsdebug.objects import DNS_PORT, Pod
-from kubectl_dnsdebug.observe import Observed, Reach
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_policies, symptoms
+from kubectl_dnsdebug.observe.dns_policies import Paper
+from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questions for themselves
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from kubectl_dnsdebug import corefile, symptoms
-from kubectl_dnsdebug.corefile import Plugin, ServerBlock, is_under
 from kubectl_dnsdebug.model import (
     Answer,
     Confidence,
@@ -18,8 +16,11 @@ from kubectl_dnsdebug.model import (
     Subject,
     Vantage,
 )
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse import corefile
+from kubectl_dnsdebug.parse.corefile import Plugin, ServerBlock, is_under
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

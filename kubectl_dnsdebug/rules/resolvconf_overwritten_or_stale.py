@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import resolvconf, symptoms
 from kubectl_dnsdebug.model import Scope, Severity, Subject, Vantage
-from kubectl_dnsdebug.objects import Pod, at
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.resolvconf import Policy, ResolvConf, effective_policy
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import Pod, at
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse import resolvconf
+from kubectl_dnsdebug.parse.resolvconf import Policy, ResolvConf, effective_policy
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _FILE = "/etc/resolv.conf"
 

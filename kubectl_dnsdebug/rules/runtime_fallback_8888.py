@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
-from kubectl_dnsdebug.objects import at
-from kubectl_dnsdebug.observe import Observed, Reach
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 # What k3s and cri-dockerd write when every server of the host's file is a loopback.
 _GIVEN = {"8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import names, outside, symptoms
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.observe import TARGETS, Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import names, outside, symptoms
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 _BAD = (Status.SERVFAIL, Status.REFUSED)
 

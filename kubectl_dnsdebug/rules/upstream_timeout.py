@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import dns_servers, outside, symptoms
-from kubectl_dnsdebug.dns_servers import UpstreamError
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import dns_servers, outside, symptoms
+from kubectl_dnsdebug.observe.dns_servers import UpstreamError
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug import symptoms
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from kubectl_dnsdebug import names, symptoms
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
-from kubectl_dnsdebug.objects import Pod
-from kubectl_dnsdebug.observe import Observed
-from kubectl_dnsdebug.rule import Found, rule
-from kubectl_dnsdebug.search import Reply, Stop, Walk
+from kubectl_dnsdebug.observe import names, symptoms
+from kubectl_dnsdebug.observe.objects import Pod
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.search import Reply, Stop, Walk
+from kubectl_dnsdebug.reason.rule import Found, rule
 
 
 @rule(

@@ -1,0 +1,1 @@
+"""From the user's words to evidence: what is read, made, waited for and removed again. Live."""

@@ -1,0 +1,128 @@
+"""What the tool may do: asked before anything is made, and written as roles for those who grant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from kubectl_dnsdebug.api.cluster import ClusterError, Session
+from kubectl_dnsdebug.collect.facts import together
+from kubectl_dnsdebug.model import Fact, State
+from kubectl_dnsdebug.observe.objects import at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """A verb on a resource of the core group, `resource/subresource` where there is one."""
+
+    verb: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+
+LOG = Permission(verb="get", resource="pods/log")
+WATCH = Permission(verb="watch", resource="pods")
+EPHEMERAL = Permission(verb="patch", resource="pods/ephemeralcontainers")
+CREATE = Permission(verb="create", resource="pods")
+DELETE = Permission(verb="delete", resource="pods")
+# What each way of standing somewhere needs. A pod that could not be removed is never made.
+IN_TARGET = (EPHEMERAL, WATCH, LOG)
+IN_POD = (CREATE, DELETE, WATCH, LOG)
+
+
+def ask(session: Session, namespaces: Iterable[str], mode: str) -> tuple[Fact, ...]:
+    """A SelfSubjectAccessReview each, by namespace: facts `may/NAMESPACE/VERB RESOURCE`."""
+    wanted = dict.fromkeys((*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD))
+    return tuple(
+        together(partial(_review, session, ns, each) for ns in namespaces for each in wanted)
+    )
+
+
+def _review(session: Session, namespace: str, wanted: Permission) -> Fact:
+    resource, _, subresource = wanted.resource.partition("/")
+    attributes = {"namespace": namespace, "verb": wanted.verb, "resource": resource}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {
+            "resourceAttributes": attributes | ({"subresource": subresource} if subresource else {})
+        },
+    }
+    id = f"may/{namespace}/{wanted}"
+    try:
+        reply = session.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+    except ClusterError as wrong:
+        return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))
+    if not reply.ok:
+        return Fact(id=id, state=State.UNKNOWN, reason=reply.message)
+    allowed = bool(at(reply.body, "status", "allowed"))
+    return Fact(id=id, state=State.GOT, data={"allowed": allowed})
+
+
+def lacking(facts: Iterable[Fact], namespace: str, wanted: Iterable[Permission]) -> str:
+    """The permissions that are refused, in words; empty when all are there or unknown."""
+    refused = {
+        fact.id for fact in facts if fact.state is State.GOT and fact.data.get("allowed") is False
+    }
+    missing = [str(each) for each in wanted if f"may/{namespace}/{each}" in refused]
+    return f"not allowed to {', '.join(missing)} in {namespace}" if missing else ""
+
+
+def _role(name: str, says: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "annotations": {"dnsdebug.dev/for": says}},
+        "rules": rules,
+    }
+
+
+def _rule(group: str, resources: Iterable[str], *verbs: str) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+
+
+def roles() -> list[dict[str, Any]]:
+    """The smallest ClusterRole for each level of use.
+
+    Bind the first two in a namespace, the third cluster-wide.
+    """
+    return [
+        _role(
+            "dnsdebug-pod",
+            "probe from inside the pod (an ephemeral container)",
+            [
+                _rule("", ["pods"], "get", "list", "watch"),
+                _rule("", ["pods/log"], "get"),
+                _rule("", ["pods/ephemeralcontainers"], "patch"),
+                _rule("apps", ["deployments", "statefulsets", "daemonsets", "replicasets"], "get"),
+                _rule("batch", ["jobs"], "get"),
+                _rule("", ["services", "events"], "get", "list"),
+                _rule("networking.k8s.io", ["networkpolicies"], "list"),
+            ],
+        ),
+        _role(
+            "dnsdebug-companions",
+            "two short-lived pods beside it, that tell pod from node",
+            [_rule("", ["pods"], "create", "delete")],
+        ),
+        _role(
+            "dnsdebug-cluster",
+            "read the cluster's DNS: Services, pods, logs, configuration",
+            [
+                _rule("", ["services", "nodes", "namespaces", "events"], "get", "list"),
+                _rule("", ["pods", "pods/log", "configmaps"], "get", "list"),
+                _rule("apps", ["deployments"], "list"),
+                _rule("discovery.k8s.io", ["endpointslices"], "list"),
+                _rule("networking.k8s.io", ["networkpolicies"], "list"),
+            ],
+        ),
+        _role(
+            "dnsdebug-kubelet",
+            "optional: read the kubelet's configuration; nodes/proxy opens far more than that",
+            [_rule("", ["nodes/proxy"], "get")],
+        ),
+    ]

@@ -1,0 +1,60 @@
+"""Which Services are the cluster's DNS, and which are candidates for it.
+
+Pure: the same answer when replayed. Nothing assumes `kube-system/kube-dns`: an address that kubelet
+or a pod uses decides, then labels, then the names that distributions give, then any Service that
+takes DNS over UDP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from kubectl_dnsdebug.model import Json, Transport
+from kubectl_dnsdebug.observe.objects import Service
+
+LABELS = {
+    "k8s-app": {"kube-dns", "coredns", "rke2-coredns"},
+    "dns.operator.openshift.io/owning-dns": {"default"},
+    "app.kubernetes.io/name": {"coredns", "rke2-coredns"},
+}
+NAMES = {
+    ("kube-system", "kube-dns"),
+    ("kube-system", "coredns"),
+    ("kube-system", "rke2-coredns-rke2-coredns"),
+    ("openshift-dns", "dns-default"),
+}
+MOST = 4  # Services that are looked into: kubespray has two, NodeLocal adds one
+
+
+def by_repute(service: Service) -> bool:
+    """Whether labels or name say that this is the cluster's DNS."""
+    return is_dns({"namespace": service.namespace, "name": service.name, "labels": service.labels})
+
+
+def is_dns(metadata: Json) -> bool:
+    """Whether an object's labels or name say that it is of the cluster's DNS."""
+    labels = metadata.get("labels") or {}
+    labelled = any(labels.get(key) in values for key, values in LABELS.items())
+    return (metadata.get("namespace"), metadata.get("name")) in NAMES or labelled
+
+
+def takes_dns(service: Service) -> bool:
+    return bool(service.dns_ports) or by_repute(service)
+
+
+def rank(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
+    """Candidates for the cluster's DNS, best first. `addresses` are nameservers already in use."""
+
+    def order(service: Service) -> tuple[bool, bool, bool, str]:
+        used = bool(set(service.cluster_ips) & set(addresses))
+        return not used, not by_repute(service), Transport.UDP not in service.dns_ports, service.id
+
+    candidates = [service for service in services if takes_dns(service) and service.selector]
+    return tuple(sorted(candidates, key=order)[:MOST])
+
+
+def chosen(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
+    """The cluster's DNS Services: those in use or of repute; failing both, the only candidate."""
+    ranked = rank(services, addresses)
+    sure = tuple(s for s in ranked if by_repute(s) or set(s.cluster_ips) & set(addresses))
+    return sure or (ranked if len(ranked) == 1 else ())

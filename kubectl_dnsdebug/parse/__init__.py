@@ -1,0 +1,1 @@
+"""Texts of the field, read: dig and nslookup, resolv.conf, Corefile, NetworkPolicy. Pure."""

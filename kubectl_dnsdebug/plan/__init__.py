@@ -1,0 +1,1 @@
+"""What to ask, of whom, from where, and the objects that put us there. Pure."""

@@ -1,0 +1,303 @@
+"""The battery: what to ask, of whom, from where. One builder a purpose; `plan` joins them.
+
+A probe's id starts with its purpose, by which rules find the answers again: `reach` names the DNS
+server owns, so only the path and the server decide; `svc` a Service of the pod's namespace; `ext` a
+name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk`
+each candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub`
+a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from kubectl_dnsdebug.model import Role, Transport
+from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, set_up
+
+# Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
+FRESH_PORTS = 8
+GATE = "gate"
+ELSE = "else"
+_WORD = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A command of the runner, see `runner.sh`. `lane` is SERVER/STREAM.
+
+    `cost` is how many DNS queries it may send. Done several `times` it has as many ids, ending in
+    ~1, ~2 and so on.
+    """
+
+    id: str
+    lane: str
+    argv: tuple[str, ...]
+    cost: int = 1
+    times: int = 1
+
+    @property
+    def item(self) -> str:
+        id = self.id if self.times == 1 else f"{self.id}*{self.times}"
+        return " ".join((id, self.lane, *self.argv))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        if self.times == 1:
+            return (self.id,)
+        return tuple(f"{self.id}~{n}" for n in range(1, self.times + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one probing container is told: nameservers with probes of their own, and the probes."""
+
+    known: tuple[str, ...]
+    probes: tuple[Probe, ...]
+
+    @property
+    def cost(self) -> int:
+        return sum(probe.cost * probe.times for probe in self.probes)
+
+
+def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
+    """What to ask at a place of that role for this target. Reads the survey only."""
+    stage = set_up(seen, role, pod)
+    probes = tuple(probe for build in BATTERY for probe in build(stage))
+    return Plan(
+        known=tuple(s.ip for s in stage.services if s.port == DNS_PORT),
+        probes=tuple(_once(probes)),
+    )
+
+
+def _ask(
+    id: str,
+    server: Server,
+    name: str,
+    type: str = "A",
+    transport: Transport = UDP,
+    stream: str = "1",
+    extra: Iterable[str] = (),
+    times: int = 1,
+) -> Probe:
+    argv: list[str] = ["dig", f"@{server.ip}", "-p", str(server.port), "-q", name, "-t", type]
+    argv += ["+tries=1", "+time=2", *(["+tcp"] if transport is TCP else []), *extra]
+    lane = f"{server.ip}#{server.port}+{transport.value}/{stream}"
+    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv), times=times)
+
+
+ANY_NS = Server(ip="{ns}")
+FIRST_NS = Server(ip="{ns1}")
+
+
+def files(stage: Stage) -> Iterator[Probe]:
+    """resolv.conf; in the target also what its own root shows."""
+    yield Probe(id="conf", lane="-/conf", argv=("file", "/etc/resolv.conf"), cost=0)
+    if stage.role is Role.TARGET:
+        yield Probe(id="app", lane="-/app", argv=("app",), cost=0)
+
+
+def reach(stage: Stage) -> Iterator[Probe]:
+    """Can each server be talked to? In-zone names, several source ports, both transports."""
+    if stage.role is Role.DEFAULT:
+        often, few = 4, 1
+    else:
+        often, few = (FRESH_PORTS, 3) if stage.is_target else (6, 2)
+    for server in stage.services:
+        yield from _gates(stage, server, often, few)
+    for server in stage.replicas:
+        yield from _gates(stage, server, 3 if stage.is_target else 2, 1)
+    if stage.role is not Role.DEFAULT:
+        yield from _gates(stage, ANY_NS, 3, 1)
+
+
+def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
+    for transport, times in ((UDP, udp), (TCP, tcp)):
+        id = f"reach.{transport.value}"
+        yield _ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
+
+
+def own_domain(stage: Stage) -> Iterator[Probe]:
+    """The domain that kubelet gave the pod, which need not be the one that the server owns."""
+    if stage.role is not Role.DEFAULT:
+        for server in (*stage.services, ANY_NS):
+            yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
+
+
+def services(stage: Stage) -> Iterator[Probe]:
+    """Names of the pod's own namespace, the other address family, the reverse: of each server."""
+    if not stage.is_target:
+        return
+    for server in (*stage.services, *stage.replicas, ANY_NS):
+        yield _ask("reach6", server, stage.api, "AAAA", stream="2")
+        for service in filter(None, (stage.names.own, stage.names.headless)):
+            name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
+            yield _ask(f"svc.{service.name}", server, name, stream="2")
+    for server in stage.services:
+        if alias := stage.names.alias:
+            name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
+            yield _ask(f"svc.{alias.name}", server, name, stream="3")
+        if stage.own_service_ip:
+            pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
+            yield _ask("ptr", server, pointer, "PTR", stream="2")
+
+
+def outside(stage: Stage) -> Iterator[Probe]:
+    """A name outside the cluster, through every server: A, AAAA and over TCP."""
+    if not stage.names.external or stage.role is Role.DEFAULT:
+        return
+    name = stage.names.external + "."
+    for server in (*stage.services, ANY_NS):
+        yield _ask("ext", server, name, stream="3")
+        if stage.is_target:
+            yield _ask("ext6", server, name, "AAAA", stream="4")
+            yield _ask("ext.tcp", server, name, transport=TCP, stream="3")
+    if stage.is_target:
+        for server in stage.replicas:
+            yield _ask("ext", server, name, stream="3")
+
+
+def upstream(stage: Stage) -> Iterator[Probe]:
+    """The upstreams, past the cluster's DNS: of the Corefile, and of the host's file."""
+    if stage.role is Role.CONTROL:
+        return
+    name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
+    servers = [*stage.upstreams, *([ANY_NS] if stage.role is Role.DEFAULT else [])]
+    for server in servers:
+        yield _ask("up.udp", server, name, type, stream=GATE, times=2)
+        yield _ask("up.tcp", server, name, type, TCP, stream=GATE)
+        if stage.names.external:
+            yield _ask("up6", server, name, "AAAA")
+
+
+def stub_domains(stage: Stage) -> Iterator[Probe]:
+    """Zones with upstreams of their own: of the cluster's DNS, and of those upstreams."""
+    for zone, servers in stage.stubs:
+        if stage.is_target:
+            for server in stage.services:
+                yield _ask(f"stub.{zone}", server, zone, "SOA", stream="5")
+        if stage.role is not Role.CONTROL:
+            for server in servers:
+                yield _ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
+                yield _ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
+
+
+def other_service(stage: Stage) -> Iterator[Probe]:
+    """Where the DNS Service is dead: does another ClusterIP work?
+
+    It speaks no DNS; a closed connection is answer enough.
+    """
+    if stage.role is Role.DEFAULT or not stage.api_service:
+        return
+    api = stage.api_service
+    for server in stage.services:
+        argv = (
+            "dig",
+            f"@{api.ip}",
+            "-p",
+            str(api.port),
+            "-q",
+            ".",
+            "-t",
+            "NS",
+            "+tcp",
+            "+tries=1",
+            "+time=2",
+        )
+        lane = f"{server.ip}#{server.port}+udp/{ELSE}"
+        yield Probe(id=f"other.{api.ip}.{server.ip}", lane=lane, argv=argv)
+
+
+def forms(stage: Stage) -> Iterator[Probe]:
+    """Relative names, as typed: dig and nslookup walk the search list, getent asks the libc."""
+    if not stage.is_target:
+        return
+    relative = ["kubernetes.default", "kubernetes.default.svc"]
+    if own := stage.names.own:
+        relative += [own.name, f"{own.name}.{own.namespace}", f"{own.name}.{own.namespace}.svc"]
+    first = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
+    for name in relative:
+        argv = ["dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2"]
+        yield _typed(f"form.{name}", first, argv, cost=2)
+    for name in ("kubernetes.default", *stage.names.asked):
+        yield _typed(f"form.nslookup.{name}", first, ["nslookup", "-timeout=2", "-retry=1", name])
+    absolute = [stage.api.rstrip("."), *filter(None, (stage.names.external,))]
+    for name in dict.fromkeys(("kubernetes.default.svc", *absolute, *stage.names.asked)):
+        yield _typed(f"libc.{name}", first, ["getent", "ahosts", name])
+
+
+def _typed(id: str, server: str, argv: list[str], cost: int = 4) -> Probe:
+    """A tool that finds the server by itself, in a stream of its own: it may take seconds."""
+    return Probe(id=id, lane=f"{server}/{id}", argv=tuple(argv), cost=cost)
+
+
+def walk(stage: Stage) -> Iterator[Probe]:
+    """Every candidate that the search list makes of a name with fewer dots than ndots."""
+    if not stage.is_target:
+        return
+    for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
+        for type in ("A", "AAAA"):
+            yield _ask(
+                f"walk.{type}.{name}.{{search}}",
+                FIRST_NS,
+                f"{name}.{{search}}.",
+                type,
+                stream=f"w{type}",
+            )
+
+
+def users(stage: Stage) -> Iterator[Probe]:
+    """The user's own names, absolute, of every server."""
+    if stage.role is Role.DEFAULT:
+        return
+    servers = (*stage.services, *stage.replicas, ANY_NS) if stage.is_target else stage.services
+    for name in stage.names.asked:
+        for server in servers:
+            yield _ask(f"user.A.{name}", server, name.rstrip(".") + ".", stream="5")
+            if stage.is_target:
+                yield _ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
+
+
+def fixed_port(stage: Stage) -> Iterator[Probe]:
+    """The same question twice from one source port: what a client with a long-lived socket does."""
+    if not stage.is_target:
+        return
+    # The pod's name decides the port: no dice, and two runs on one pod tell the same flow.
+    port = 40_000 + zlib.crc32(f"{stage.pod.namespace}/{stage.pod.name}".encode()) % 9_000
+    for server in stage.services:
+        anywhere = "::" if ":" in server.ip else "0.0.0.0"
+        bound = ("-b", f"{anywhere}#{port}")
+        yield _ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
+
+
+BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
+    files,
+    reach,
+    own_domain,
+    services,
+    outside,
+    upstream,
+    stub_domains,
+    other_service,
+    forms,
+    walk,
+    users,
+    fixed_port,
+)
+
+
+def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
+    """Each probe once (a Service and the user may name the same thing).
+
+    None with a word that the runner would split.
+    """
+    seen: set[str] = set()
+    for probe in probes:
+        if probe.id not in seen and all(map(_WORD.fullmatch, (probe.id, *probe.argv))):
+            seen.add(probe.id)
+            yield probe

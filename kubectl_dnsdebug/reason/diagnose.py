@@ -1,0 +1,103 @@
+"""Ask every rule about every subject of its scope, and put causes above what they explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kubectl_dnsdebug.model import (
+    CLUSTER,
+    Cause,
+    Confidence,
+    Finding,
+    Missing,
+    Outcome,
+    Scope,
+    Subject,
+    Verdict,
+    node,
+)
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Rule
+
+
+def diagnose(seen: Observed, rules: Sequence[Rule]) -> tuple[Verdict, ...]:
+    """One verdict for each rule and subject. A rule that crashes is unknown; no report is lost."""
+    return tuple(
+        _judge(rule, seen, subject) for rule in rules for subject in subjects(seen, rule.scope)
+    )
+
+
+def subjects(seen: Observed, scope: Scope) -> tuple[Subject, ...]:
+    """What a rule of that scope speaks of in this evidence."""
+    targets = [Subject.parse(each) for each in seen.evidence.request.targets]
+    match scope:
+        case Scope.CLUSTER:
+            return (CLUSTER,)
+        case Scope.POD:
+            return tuple(targets)
+        case Scope.NODE:
+            names = dict.fromkeys(v.node for v in seen.evidence.vantages if v.node)
+            return tuple(node(name) for name in names)
+
+
+def _judge(rule: Rule, seen: Observed, subject: Subject) -> Verdict:
+    def verdict(outcome: Outcome, reason: str = "", crashed: bool = False) -> Verdict:
+        return Verdict(
+            rule=rule.slug,
+            subject=subject,
+            outcome=outcome,
+            severity=rule.severity,
+            reason=reason,
+            crashed=crashed,
+            findings=findings,
+        )
+
+    findings: tuple[Finding, ...] = ()
+    try:
+        findings = tuple(rule.finding(subject, found) for found in rule.check(seen, subject))
+    except Missing as gap:
+        return verdict(Outcome.UNKNOWN, str(gap))
+    except Exception as wrong:
+        return verdict(Outcome.UNKNOWN, f"the rule failed: {type(wrong).__name__}: {wrong}", True)
+    return verdict(Outcome.FOUND if findings else Outcome.CLEAR)
+
+
+def covers(wide: Subject, narrow: Subject, nodes: dict[Subject, str]) -> bool:
+    """Whether what is wrong with `wide` touches `narrow`. `nodes` says where each pod runs."""
+    if wide in (CLUSTER, narrow):
+        return True
+    return wide.scope is Scope.NODE and nodes.get(narrow) == wide.name
+
+
+def link(
+    verdicts: Iterable[Verdict], rules: Sequence[Rule], nodes: dict[Subject, str]
+) -> tuple[Cause, ...]:
+    """Findings as causes with their consequences beneath, the most fundamental first."""
+    findings = [f for v in verdicts for f in v.findings]
+    order = {rule.slug: place for place, rule in enumerate(rules)}
+    explains = {rule.slug: set(rule.explains) for rule in rules}
+
+    def accounts_for(upper: Finding, lower: Finding) -> bool:
+        return lower.rule in explains[upper.rule] and (
+            covers(upper.subject, lower.subject, nodes)
+            or covers(lower.subject, upper.subject, nodes)
+        )
+
+    def weight(finding: Finding) -> tuple[int, int, int, int]:
+        scope = list(Scope).index(finding.subject.scope)
+        unsure = finding.confidence is not Confidence.CERTAIN
+        return finding.severity.rank, int(unsure), order[finding.rule], scope
+
+    ranked = sorted(findings, key=weight)
+    parent = {
+        lower: next(upper for upper in uppers)
+        for lower in ranked
+        if (uppers := [u for u in ranked if u is not lower and accounts_for(u, lower)])
+    }
+
+    def cause(finding: Finding) -> Cause:
+        return Cause(
+            finding=finding, explains=tuple(cause(f) for f in ranked if parent.get(f) is finding)
+        )
+
+    return tuple(cause(f) for f in ranked if f not in parent)

@@ -1,0 +1,128 @@
+"""HTML: one file that needs no network and no script, for a colleague, an incident, a phone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug.model import Severity, Status, Transport
+from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
+from kubectl_dnsdebug.report.render import drawing, files, grid, verdict
+from kubectl_dnsdebug.report.render.style import Style, Tone, brief, one_line
+from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+HERE = Path(__file__).parent
+SLOW = (10, 100, 1000)  # ms: where a shade of the heat map ends
+_CLASS = {
+    Tone.GOOD: "good",
+    Tone.BAD: "bad",
+    Tone.DOUBTFUL: "doubtful",
+    Tone.INFO: "info",
+    Tone.QUIET: "quiet",
+}
+_SEVERITY = {Severity.ERROR: "bad", Severity.WARNING: "doubtful", Severity.INFO: "info"}
+_STATE = {HopState.OK: "good", HopState.BROKEN: "bad", HopState.UNKNOWN: "doubtful"}
+_OUTCOME = {
+    Conclusion.HEALTHY: ("good", "Healthy"),
+    Conclusion.PROBLEMS: ("bad", "Problems found"),
+    Conclusion.INCONCLUSIVE: ("doubtful", "Inconclusive"),
+}
+
+
+@cache
+def _template() -> Template:
+    # Late: most runs print a table, and a template engine takes a while to load.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["line"] = brief
+    environment.filters["whole"] = one_line
+    # Long names break at their dots rather than anywhere.
+    environment.filters["joints"] = lambda text: escape(brief(text)).replace(".", Markup(".<wbr>"))
+    # The style sheet is ours, and nothing of the cluster's is in it.
+    environment.globals["css"] = Markup((HERE / "report.css").read_text("utf-8"))
+    return environment.get_template("report.html.j2")
+
+
+def render(report: Report, style: Style) -> str:
+    page = _template().render(
+        report=report,
+        version=__version__,
+        what=_what(report),
+        outcome=_OUTCOME[report.outcome],
+        headline=verdict.headline(report).removeprefix(f"{report.outcome.value}: "),
+        severity_class=_SEVERITY,
+        state_class=_STATE,
+        unexplained=[each for each in report.unknown if each.rule == UNEXPLAINED],
+        shades=_shades,
+        marks=_marks,
+        file_lines=files.lines,
+        drawing=drawing,
+        verdict=verdict,
+    )
+    # A reference says the same in any encoding, whatever carries the file.
+    return page if style.unicode else page.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _what(report: Report) -> str:
+    pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
+    return ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What one server said over one transport, and the CSS class of its shade."""
+
+    way: str
+    said: str
+    took: str
+    shade: str
+
+
+def _marks(row: Row, server: str) -> list[Mark]:
+    """One or two; one for both transports where both were good. None where nothing was asked."""
+    cells = {way: cell for way in Transport if (cell := row.cells.get((server, way)))}
+    words = {grid.said(cell) for cell in cells.values()}
+    if len(cells) == 2 and words == {"ok"}:
+        slowest = max(cells.values(), key=lambda cell: cell.ms or 0)
+        return [_mark("UDP+TCP", slowest, grid.took(*cells.values()))]
+    return [_mark(way.value.upper(), cell, grid.took(cell)) for way, cell in cells.items()]
+
+
+def _mark(way: str, cell: Cell, took: str) -> Mark:
+    return Mark(way=way, said=grid.said(cell), took=took.replace("ms", " ms"), shade=_shade(cell))
+
+
+def _shade(cell: Cell) -> str:
+    if cell.status is Status.NOERROR and cell.has_records:
+        return f"heat{sum((cell.ms or 0) >= limit for limit in SLOW)}"
+    return _CLASS[grid.tone(cell)]
+
+
+def _shades(matrix: Matrix) -> list[tuple[str, str]]:
+    """The legend: (class, meaning) of what occurs."""
+    words = {
+        "heat0": f"answered in under {SLOW[0]} ms",
+        "heat1": f"under {SLOW[1]} ms",
+        "heat2": f"under {SLOW[2]} ms",
+        "heat3": "slower",
+        "quiet": "NODATA: the name is there, a record of that type is not",
+        "doubtful": "no such name",
+        "bad": "refused, failed or silent",
+    }
+    seen = {_shade(cell) for row in matrix.rows for cell in row.cells.values()}
+    return [(shade, meaning) for shade, meaning in words.items() if shade in seen]

@@ -1,0 +1,201 @@
+"""The report: what the reasoning says and what it rests on, ready to be rendered or compared.
+
+Its JSON shape (`as_json`) is public and versioned; `report.schema.json` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kubectl_dnsdebug.model import (
+    Cause,
+    Evidence,
+    Finding,
+    Made,
+    Outcome,
+    Severity,
+    Subject,
+    Verdict,
+)
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason import diagnose
+from kubectl_dnsdebug.reason.rule import Rule
+from kubectl_dnsdebug.report import pictures
+from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
+
+SCHEMA = "dnsdebug.report/v1"
+UNEXPLAINED = "unexplained"  # no rule: names fail, and no known cause fits
+
+
+class Conclusion(StrEnum):
+    HEALTHY = "healthy"
+    PROBLEMS = "problems"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Exit:
+    """The exit codes. The same for every output format."""
+
+    HEALTHY = 0
+    FAILED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    CAUSES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """What could not be said, and why. `matters` when it could have been an error or a warning."""
+
+    rule: str
+    subject: Subject
+    reason: str
+    matters: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a renderer may show.
+
+    `causes` hold errors and warnings, `advice` what is merely worth knowing.
+    """
+
+    outcome: Conclusion
+    exit_code: int
+    target: Mapping[str, Any]
+    causes: tuple[Cause, ...]
+    advice: tuple[Cause, ...]
+    unknown: tuple[Unknown, ...]
+    clear: tuple[tuple[str, Subject], ...]
+    matrices: tuple[Matrix, ...]
+    resolv_conf: tuple[Comparison, ...]
+    paths: tuple[tuple[Hop, ...], ...]
+    made: tuple[Made, ...]
+    timing: Mapping[str, float]
+    counts: Mapping[str, int]
+    evidence: Mapping[str, str]  # id -> the line that proves most, for the ids that findings name
+    fail_on: Severity = Severity.ERROR  # from which severity on the exit code says "found"
+
+
+def build(
+    evidence: Evidence,
+    rules: Sequence[Rule],
+    *,
+    fail_on: Severity = Severity.ERROR,
+    ignore: Iterable[str] = (),
+) -> Report:
+    """Reason over the evidence, but for the rules of the slugs in `ignore`."""
+    seen = Observed(evidence)
+    ignored = set(ignore)
+    verdicts = diagnose.diagnose(seen, [rule for rule in rules if rule.slug not in ignored])
+    nodes = {pod.subject: pod.node for pod in pictures.targets(seen)}
+    causes = diagnose.link(verdicts, rules, nodes)
+    unknown = tuple(_unknowns(verdicts))
+    # What explains a grave finding is a cause, however harmless by itself.
+    grave = tuple(c for c in causes if any(f.severity is not Severity.INFO for f in flatten((c,))))
+    matrices = pictures.matrices(seen)
+    unexplained = pictures.failures(matrices)
+    if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):
+        unknown = (
+            *(
+                Unknown(rule=UNEXPLAINED, subject=subject, reason=reason, matters=True)
+                for subject, reason in unexplained
+            ),
+            *unknown,
+        )
+    outcome, code = _conclusion(causes, unknown, fail_on)
+    return Report(
+        outcome=outcome,
+        exit_code=code,
+        target=pictures.target(seen),
+        causes=grave,
+        advice=tuple(c for c in causes if c not in grave),
+        unknown=unknown,
+        clear=tuple((v.rule, v.subject) for v in verdicts if v.outcome is Outcome.CLEAR),
+        matrices=matrices,
+        resolv_conf=pictures.resolv_confs(seen),
+        paths=pictures.paths(seen),
+        made=evidence.made,
+        timing=evidence.timing,
+        counts=evidence.counts,
+        evidence=pictures.proofs(seen, {id for f in flatten(causes) for id in f.evidence}),
+        fail_on=fail_on,
+    )
+
+
+def flatten(causes: Iterable[Cause]) -> Iterable[Finding]:
+    """Every finding, consequences too."""
+    for cause in causes:
+        yield cause.finding
+        yield from flatten(cause.explains)
+
+
+def _unknowns(verdicts: Iterable[Verdict]) -> Iterable[Unknown]:
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.UNKNOWN:
+            yield Unknown(
+                rule=verdict.rule,
+                subject=verdict.subject,
+                reason=verdict.reason,
+                matters=verdict.crashed or verdict.severity is not Severity.INFO,
+            )
+
+
+def _conclusion(
+    causes: Iterable[Cause], unknown: Iterable[Unknown], fail_on: Severity
+) -> tuple[Conclusion, int]:
+    worst = min((f.severity.rank for f in flatten(causes)), default=len(Severity))
+    gap = any(each.matters for each in unknown)
+    if worst <= fail_on.rank:
+        return Conclusion.PROBLEMS, Exit.CAUSES
+    if gap:
+        return Conclusion.INCONCLUSIVE, Exit.INCONCLUSIVE
+    if worst < len(Severity) and worst <= Severity.WARNING.rank:
+        return Conclusion.PROBLEMS, Exit.HEALTHY
+    return Conclusion.HEALTHY, Exit.HEALTHY
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The public shape of a report."""
+    return {
+        "schema": SCHEMA,
+        "outcome": report.outcome.value,
+        "exit_code": report.exit_code,
+        "target": dict(report.target),
+        "causes": [_cause_json(each) for each in report.causes],
+        "advice": [_cause_json(each) for each in report.advice],
+        "unknown": [
+            {"rule": u.rule, "subject": str(u.subject), "reason": u.reason, "matters": u.matters}
+            for u in report.unknown
+        ],
+        "evidence": dict(sorted(report.evidence.items())),
+        "clear": [{"rule": rule, "subject": str(subject)} for rule, subject in report.clear],
+        "matrix": [pictures.matrix_json(each) for each in report.matrices],
+        "resolv_conf": {
+            str(each.pod): pictures.comparison_json(each) for each in report.resolv_conf
+        },
+        "path": [[pictures.hop_json(hop) for hop in path] for path in report.paths],
+        "made": [{"what": m.what, "fate": m.fate} for m in report.made],
+        "cleanup": {"complete": all(m.fate in ("removed", "ended") for m in report.made)},
+        "timing": {**report.timing},
+        "counts": {**report.counts},
+    }
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    found = cause.finding
+    return {
+        "rule": found.rule,
+        "subject": str(found.subject),
+        "severity": found.severity.value,
+        "confidence": found.confidence.value,
+        "message": found.message,
+        "evidence": list(found.evidence),
+        "remedy": found.remedy,
+        "verify": found.verify,
+        **({"settles": found.settles} if found.settles else {}),
+        "explains": [_cause_json(each) for each in cause.explains],
+    }

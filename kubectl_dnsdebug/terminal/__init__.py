@@ -1,0 +1,1 @@
+"""What a person meets: flags, progress, signals, completion, the catalogue."""

@@ -1,0 +1,141 @@
+"""The flags that commands share, and how the first word chooses between target and command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubectl_dnsdebug.model import Severity
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")
+
+
+def offer(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Complete by a function of the completion module, which only a completing shell loads."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        from kubectl_dnsdebug.terminal import completion
+
+        found: list[CompletionItem] = getattr(completion, what)(context, begun)
+        return found
+
+    return complete
+
+
+def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """kubectl's flags, in kubectl's words."""
+    flags = [
+        click.option(
+            "-n",
+            "--namespace",
+            default="",
+            shell_complete=offer("namespace"),
+            help="Namespace; the context's by default.",
+        ),
+        click.option(
+            "--context",
+            default="",
+            shell_complete=offer("kube_context"),
+            help="Context of the kubeconfig to use.",
+        ),
+        click.option(
+            "--kubeconfig", type=click.Path(), default="", help="Path of the kubeconfig file."
+        ),
+        click.option("--cluster", default="", hidden=True),
+        click.option("--user", default="", hidden=True),
+        click.option("--as", "as_user", default="", help="User to impersonate."),
+        click.option("--as-group", multiple=True, help="Group to impersonate; repeatable."),
+        click.option("--as-uid", default="", hidden=True),
+        click.option("--token", default="", hidden=True),
+        click.option("-s", "--server", default="", hidden=True),
+        click.option("--certificate-authority", default="", hidden=True),
+        click.option("--client-certificate", default="", hidden=True),
+        click.option("--client-key", default="", hidden=True),
+        click.option("--tls-server-name", default="", hidden=True),
+        click.option("--insecure-skip-tls-verify", is_flag=True, hidden=True),
+        click.option(
+            "--request-timeout", default="0", help="Time for one API request, such as 5s."
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the report is judged and printed; the same live and replayed."""
+    flags = [
+        click.option("-o", "--output", type=click.Choice(FORMATS), default="table", help="Format."),
+        click.option(
+            "--fail-on",
+            type=click.Choice([each.value for each in Severity]),
+            default=Severity.ERROR.value,
+            help="Exit 4 from this severity on.",
+        ),
+        click.option(
+            "--ignore",
+            multiple=True,
+            metavar="SLUG",
+            shell_complete=offer("slug"),
+            help="Rule to leave out; repeatable.",
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colour.",
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+class TargetOrCommand(click.Group):
+    """The first word that is no flag names the command; any other word is a target to diagnose."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = list(args)
+        if not args:
+            args = ["--help"]
+        if not {"--help", "--version", "-h"} & set(args[:1]):
+            place = _first_word(args, self.commands["diagnose"])
+            if place is not None and args[place] in self.commands:
+                args.insert(0, args.pop(place))
+            else:
+                args.insert(0, "diagnose")
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The first word may become a command or a target, a first flag is one of `diagnose`."""
+        command = self.commands["diagnose"]
+        with command.make_context("diagnose", [], parent=ctx, resilient_parsing=True) as inner:
+            flag = incomplete.startswith("-")
+            completer = command if flag else command.params[0]
+            return super().shell_complete(ctx, incomplete) + completer.shell_complete(
+                inner, incomplete
+            )
+
+
+def _first_word(args: Sequence[str], command: click.Command) -> int | None:
+    """Where the first argument stands that is neither a flag nor a flag's value."""
+    valued = {
+        name
+        for param in command.params
+        if isinstance(param, click.Option) and not param.is_flag
+        for name in param.opts
+    }
+    skip = False
+    for place, arg in enumerate(args):
+        if skip:
+            skip = False
+        elif arg.startswith("-") and arg != "-":
+            skip = arg in valued
+        else:
+            return place
+    return None
