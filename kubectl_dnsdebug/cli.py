@@ -84,6 +84,7 @@ def diagnose(**given: Any) -> None:
     """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
     from kubectl_dnsdebug.collect import run as collect
     from kubectl_dnsdebug.collect import targets
+    from kubectl_dnsdebug.terminal import dry_run
 
     if not given["targets"] and not given["selector"]:
         raise click.UsageError("name a target, such as pod/web or -l app=web")
@@ -98,7 +99,7 @@ def diagnose(**given: Any) -> None:
         request = _request(given, found)
         if given["dry_run"]:
             draft = collect.draft(session, found, request, _made_by(), given["pull_secrets"])
-            _print(_dry_run(draft))
+            _print(dry_run.text(draft))
             return
         evidence = _watched_run(session, found, request, given)
     _conclude(evidence, given)
@@ -174,30 +175,6 @@ def _save(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def _dry_run(draft: Any) -> str:
-    """The objects as YAML, with the permissions and whether they are there."""
-    import yaml
-
-    lines = ["# Nothing was made. A run would make these, and remove all but ephemeral containers:"]
-    for spot, manifest in zip(draft.spots, draft.manifests, strict=True):
-        what = (
-            f"ephemeral container in pod/{spot.namespace}/{spot.host}"
-            if spot.role.value == "target"
-            else f"pod/{spot.namespace}/{spot.host}"
-        )
-        lines += ["---", f"# {spot.id}: {what}, {spot.plan.cost} DNS queries at most"]
-        lines.append(yaml.safe_dump(manifest, sort_keys=False, width=100).rstrip())
-    lines += ["---", "# Permissions:"]
-    for fact in draft.evidence.facts:
-        if fact.id.startswith("may/"):
-            _, namespace, what = fact.id.split("/", 2)
-            has = {True: "yes", False: "NO"}.get(
-                fact.data.get("allowed"), f"unknown: {fact.reason}"
-            )
-            lines.append(f"#   {what} in {namespace}: {has}")
-    return "\n".join(lines) + "\n"
 
 
 def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
