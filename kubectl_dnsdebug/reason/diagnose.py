@@ -73,7 +73,7 @@ def link(
     verdicts: Iterable[Verdict], rules: Sequence[Rule], nodes: dict[Subject, str]
 ) -> tuple[Cause, ...]:
     """Findings as causes with their consequences beneath, the most fundamental first."""
-    findings = [f for v in verdicts for f in v.findings]
+    findings = dict.fromkeys(f for v in verdicts for f in v.findings)
     order = {rule.slug: place for place, rule in enumerate(rules)}
     explains = {rule.slug: set(rule.explains) for rule in rules}
 
