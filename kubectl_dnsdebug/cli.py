@@ -94,6 +94,8 @@ def diagnose(**given: Any) -> None:
         if len(name) > 253 or not _NAME.fullmatch(name):
             raise click.UsageError(f"--name {name!r} is no DNS name")
     _known_slugs(given["ignore"])
+    if given["save"]:
+        _save(Path(given["save"]), "")  # a file that cannot be written is better known beforehand
     with _session(given) as session:
         found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
         request = _request(given, found)
@@ -172,9 +174,12 @@ def _known_slugs(slugs: Sequence[str]) -> None:
 
 def _save(path: Path, text: str) -> None:
     """Write evidence for the user's eyes only: it holds names and addresses of the cluster."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as wrong:
+        raise DnsdebugError(f"--save {path}: {wrong.strerror}") from None
 
 
 def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:

@@ -278,7 +278,7 @@ def _log(session: Session, wait: _Wait, follow: bool, deadline: float) -> tuple[
                     if frames.finished(lines[-1:]):
                         break
             failure = "" if stream.reply.ok else stream.reply.message
-            if stream.reply.status == 403 or (stream.reply.ok and stream.ended != "broken"):
+            if stream.reply.status == 403 or frames.finished(lines):
                 break
         except ClusterError as wrong:
             failure = str(wrong)
