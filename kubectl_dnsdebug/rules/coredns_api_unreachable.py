@@ -145,10 +145,10 @@ def _age_of_denial(answer: Answer) -> float:
 
 
 def _hides_some(seen: Observed) -> bool:
-    """Whether the Corefile serves only some namespaces or Services: then a denial may be meant."""
+    """Whether the Corefile serves no or only some namespaces and Services: a denial is meant then."""
     try:
         plugins = [p for block in seen.corefile.blocks for p in block.named("kubernetes")]
     except Missing:
         return False
     hiding = ("namespaces", "labels", "namespace_labels")
-    return any(plugin.property(each) is not None for plugin in plugins for each in hiding)
+    return not plugins or any(p.property(each) is not None for p in plugins for each in hiding)

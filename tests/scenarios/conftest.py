@@ -37,9 +37,9 @@ class Ran:
 
     @property
     def first(self) -> str | None:
-        """The first cause's slug."""
-        causes = self.report["causes"]
-        return causes[0]["rule"] if causes else None
+        """The slug of the first cause; of the first advice where nothing worse was found."""
+        named = [*self.report["causes"], *self.report["advice"]]
+        return named[0]["rule"] if named else None
 
     def story(self) -> str:
         """What a failed test shows."""
