@@ -16,7 +16,13 @@ import click
 
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import DnsdebugError, Severity
-from kubectl_dnsdebug.terminal.flags import TargetOrCommand, connection_flags, offer, report_flags
+from kubectl_dnsdebug.terminal.flags import (
+    TargetOrCommand,
+    connection_flags,
+    keeping_flags,
+    offer,
+    report_flags,
+)
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 
 if TYPE_CHECKING:
@@ -77,14 +83,14 @@ def root() -> None:
 )
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds for the whole run.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
-@click.option("--save", type=click.Path(dir_okay=False), help="Keep the evidence in a file.")
+@keeping_flags
 @report_flags
 @connection_flags
 def diagnose(**given: Any) -> None:
     """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
     from kubectl_dnsdebug.collect import run as collect
     from kubectl_dnsdebug.collect import targets
-    from kubectl_dnsdebug.terminal import dry_run
+    from kubectl_dnsdebug.terminal import dry_run, keep
 
     if not given["targets"] and not given["selector"]:
         raise click.UsageError("name a target, such as pod/web or -l app=web")
@@ -94,8 +100,7 @@ def diagnose(**given: Any) -> None:
         if len(name) > 253 or not _NAME.fullmatch(name):
             raise click.UsageError(f"--name {name!r} is no DNS name")
     _known_slugs(given["ignore"])
-    if given["save"]:
-        _save(Path(given["save"]), "")  # a file that cannot be written is better known beforehand
+    keep.probe(given["save"], given["bundle"])
     with _session(given) as session:
         found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
         request = _request(given, found)
@@ -142,10 +147,7 @@ def _watched_run(
                 if entry.fate not in ("", cleanup.REMOVED):
                     click.echo(f"{entry.what}: {entry.fate}", err=True)
             raise
-    text = evidence.dump(got)
-    if given["save"]:
-        _save(Path(given["save"]), text)
-    return evidence.load(text)
+    return evidence.load(evidence.dump(got))
 
 
 def _session(given: dict[str, Any]) -> Session:
@@ -172,25 +174,21 @@ def _known_slugs(slugs: Sequence[str]) -> None:
             )
 
 
-def _save(path: Path, text: str) -> None:
-    """Write evidence for the user's eyes only: it holds names and addresses of the cluster."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as wrong:
-        raise DnsdebugError(f"--save {path}: {wrong.strerror}") from None
-
-
 def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
-    """Reason, print, and leave with the code that says what was found."""
+    """Reason, print, keep, and leave with the code that says what was found."""
     from kubectl_dnsdebug.report import report
     from kubectl_dnsdebug.report.render import RENDERERS
     from kubectl_dnsdebug.rules import RULES
+    from kubectl_dnsdebug.terminal import keep
 
+    if given["anonymize"]:
+        from kubectl_dnsdebug.anonymize import anonymize
+
+        evidence = anonymize(evidence, os.urandom(32))
     made = report.build(
         evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
     )
+    keep.keep(evidence, made, given["save"], given["bundle"])
     _print(RENDERERS[given["output"]](made, _style(given["color"])))
     sys.exit(made.exit_code)
 
@@ -226,6 +224,7 @@ def _print(text: str) -> None:
 
 @root.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@keeping_flags
 @report_flags
 def replay(file: str, **given: Any) -> None:
     """Print the report of saved evidence again, without a cluster."""

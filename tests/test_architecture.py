@@ -27,6 +27,7 @@ PURE: dict[str, set[str]] = {
     "parse": {"model", "dns"},
     "observe": {"model", "parse"},
     "plan": {"model", "observe"},
+    "anonymize": {"model", "evidence", "observe"},
     "reason": {"model", "observe"},
     "rules": {"model", "parse", "observe", "reason"},
     "report": {
@@ -47,7 +48,20 @@ PURE: dict[str, set[str]] = {
 LIVE: dict[str, set[str]] = {
     "api": {"model", "hygiene", "yaml", "urllib3", "kubernetes"},
     "collect": {"model", "hygiene", "parse", "observe", "plan", "api"},
-    "terminal": {"model", "observe", "reason", "rules", "api", "collect", "click", "rich"},
+    "terminal": {
+        "model",
+        "hygiene",
+        "evidence",
+        "observe",
+        "reason",
+        "rules",
+        "report",
+        "api",
+        "collect",
+        "click",
+        "rich",
+        "yaml",
+    },
 }
 
 LAYERS = PURE | LIVE

@@ -96,6 +96,28 @@ def report_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def keeping_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is kept of a run, and whether under its own names."""
+    flags = [
+        click.option(
+            "--save", type=click.Path(dir_okay=False), help="Keep the evidence in a file."
+        ),
+        click.option(
+            "--bundle",
+            type=click.Path(dir_okay=False),
+            help="Keep evidence and HTML report in a zip archive, to hand on.",
+        ),
+        click.option(
+            "--anonymize",
+            is_flag=True,
+            help="Tokens for names and addresses, in the report and in what is kept.",
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
 class TargetOrCommand(click.Group):
     """The first word that is no flag names the command; any other word is a target to diagnose."""
 

@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any
 
 from kubectl_dnsdebug import evidence as files
-from kubectl_dnsdebug.addresses import Addresses
+from kubectl_dnsdebug.anonymize.addresses import Addresses
+from kubectl_dnsdebug.anonymize.vocabulary import KEPT, KEPT_DOMAINS, TOP_LEVEL
 from kubectl_dnsdebug.model import Evidence
-from kubectl_dnsdebug.vocabulary import KEPT, KEPT_DOMAINS, TOP_LEVEL
 
 # Keys under which the API holds names. A name under the others is a word of the API.
 _NAMES = {
@@ -64,10 +64,16 @@ def anonymize(evidence: Evidence, key: bytes) -> Evidence:
     """The evidence in tokens. With a new random `key` nobody finds the addresses by trying all."""
     data = json.loads(files.dump(replace(evidence, context="anonymized")))
     _forget_arguments(data["facts"])
-    names, parts = set(_names(data)), set[str]()
-    addresses = Addresses(key)
-    _Rewriter(lambda word: parts.add(word) or word, names, addresses).value(data)
-    tokens = _tokens(names | parts)
+    names, addresses = set(_names(data)), Addresses(key)
+    seen = set(names)
+
+    def noted(word: str) -> str:
+        seen.add(word)
+        return word
+
+    # Once to see every name there is, for tokens keep their order.
+    _Rewriter(noted, names, addresses).value(data)
+    tokens = _tokens(seen)
     changed = _Rewriter(lambda word: tokens.get(word, word), names, addresses).value(data)
     return files.load(json.dumps(changed))
 
@@ -97,9 +103,11 @@ def _names(data: Any) -> Iterator[str]:
             texts += filter(None, match.groups())
         texts += _held(fact.get("data", {}), "")
     for text in texts:
-        for word in re.findall(_WORD, text):
-            if not _stays(word):
-                yield word.lower()
+        for dotted in _DOTTED.findall(text):
+            *labels, last = dotted.lower().split(".")
+            yield from (label for label in labels if not _stays(label))
+            if not _stays(last) and not (labels and last in TOP_LEVEL):
+                yield last
 
 
 def _held(value: Any, under: str) -> Iterator[str]:
@@ -127,7 +135,7 @@ def _stays(word: str) -> bool:
 def _tokens(names: set[str]) -> dict[str, str]:
     """A token for each name; one that starts with a component's name keeps that."""
     tails = {name: _tail(name) for name in names}
-    ranked = sorted({tail for tail in tails.values()})
+    ranked = sorted(set(tails.values()))
     digits = len(str(len(ranked)))
     taken = {tail: f"{_prefix(tail)}{n:0{digits}}x" for n, tail in enumerate(ranked, 1)}
     return {name: name[: len(name) - len(tail)] + taken[tail] for name, tail in tails.items()}
@@ -196,11 +204,13 @@ class _Rewriter:
                 return ".".join([*before, address, *after]) + rest
         if _VERSION.fullmatch(word) or word.lower().endswith(KEPT_DOMAINS):
             return word + mask
-        last = labels[-1] if labels[-1].lower() in TOP_LEVEL else self._label(labels[-1])
-        return ".".join([*map(self._label, labels[:-1]), last]) + mask
+        return ".".join(map(self._label, labels)) + mask
 
     def _label(self, label: str) -> str:
-        return label if _stays(label) else self._token(label.lower())
+        """Where in a name it stands must not matter: ids of probes join names to other words."""
+        low = label.lower()
+        known = _stays(low) or (low in TOP_LEVEL and low not in self._names)
+        return label if known else self._token(low)
 
     def _single(self, word: str) -> str:
         """A word by itself, as it is written; one with hyphens may begin or end with a name."""

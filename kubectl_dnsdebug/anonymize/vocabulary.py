@@ -64,9 +64,9 @@ KEPT_DOMAINS = (
     "coreos.com",
     "kube-system.svc",
 )
-TOP_LEVEL = frozenset(
-    """
+_TOP_LEVEL = """
     com net org edu gov mil int info biz io dev app cloud ai co me tv xyz example test invalid
-    arpa local internal lan home corp localdomain
-    """.split()
-) | {f"{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz"}
+    arpa local internal lan home corp localdomain de uk fr nl eu us ca au jp cn ru br in it es se
+    no fi dk pl ch at be cz ie nz kr tw sg hk za mx
+"""
+TOP_LEVEL = frozenset(_TOP_LEVEL.split())  # the last labels of names, in no namespace's way

@@ -1,0 +1,53 @@
+"""Files to keep and to hand on. For the user's eyes only: they name what is in a cluster."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from typing import IO
+
+from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug import evidence as files
+from kubectl_dnsdebug.model import DnsdebugError, Evidence
+from kubectl_dnsdebug.report.render import RENDERERS, Style
+from kubectl_dnsdebug.report.report import Report
+
+
+def probe(*paths: str | None) -> None:
+    """Raise DnsdebugError now for a file that could not be written at the end."""
+    for path in filter(None, paths):
+        _private(path, os.O_APPEND).close()
+
+
+def keep(evidence: Evidence, report: Report, save: str | None, bundle: str | None) -> None:
+    """Write the evidence to `save`, and a zip archive of it, its report and the version to
+    `bundle`, those that are wanted. Raises DnsdebugError."""
+    text = files.dump(evidence)
+    if save:
+        with _private(save, os.O_TRUNC) as file:
+            file.write(text.encode("utf-8"))
+    if bundle:
+        page = Style(width=100, colour=False, unicode=True)
+        parts = {
+            "report.html": RENDERERS["html"](report, page),
+            "evidence.json": text,
+            "version": f"kubectl-dnsdebug {__version__}\n",
+        }
+        with _private(bundle, os.O_TRUNC) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, part in parts.items():
+                # ZipInfo by itself has a fixed time: the same run makes the same archive.
+                entry = zipfile.ZipInfo(name)
+                entry.external_attr = 0o600 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, part)
+
+
+def _private(path: str, how: int) -> IO[bytes]:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+        if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(handle).st_mode):
+            os.fchmod(handle, 0o600)  # a file that was there would keep its mode
+    except OSError as wrong:
+        raise DnsdebugError(f"could not write {path}: {wrong.strerror}") from None
+    return os.fdopen(handle, "wb")
