@@ -188,8 +188,8 @@ def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
     made = report.build(
         evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
     )
-    keep.keep(evidence, made, given["save"], given["bundle"])
     _print(RENDERERS[given["output"]](made, _style(given["color"])))
+    keep.keep(evidence, made, given["save"], given["bundle"])
     sys.exit(made.exit_code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -126,7 +126,7 @@ class TargetOrCommand(click.Group):
         if not args:
             args = ["--help"]
         if not {"--help", "--version", "-h"} & set(args[:1]):
-            place = _first_word(args, self.commands["diagnose"])
+            place = _first_word(args, self.commands.values())
             if place is not None and args[place] in self.commands:
                 args.insert(0, args.pop(place))
             else:
@@ -144,10 +144,11 @@ class TargetOrCommand(click.Group):
             )
 
 
-def _first_word(args: Sequence[str], command: click.Command) -> int | None:
+def _first_word(args: Sequence[str], commands: Iterable[click.Command]) -> int | None:
     """Where the first argument stands that is neither a flag nor a flag's value."""
     valued = {
         name
+        for command in commands
         for param in command.params
         if isinstance(param, click.Option) and not param.is_flag
         for name in param.opts

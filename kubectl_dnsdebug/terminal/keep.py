@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from kubectl_dnsdebug import __version__
@@ -17,7 +19,8 @@ from kubectl_dnsdebug.report.report import Report
 def probe(*paths: str | None) -> None:
     """Raise DnsdebugError now for a file that could not be written at the end."""
     for path in filter(None, paths):
-        _private(path, os.O_APPEND).close()
+        with _private(path, os.O_APPEND):
+            pass
 
 
 def keep(evidence: Evidence, report: Report, save: str | None, bundle: str | None) -> None:
@@ -43,11 +46,13 @@ def keep(evidence: Evidence, report: Report, save: str | None, bundle: str | Non
                 archive.writestr(entry, part)
 
 
-def _private(path: str, how: int) -> IO[bytes]:
+@contextmanager
+def _private(path: str, how: int) -> Iterator[IO[bytes]]:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
-        if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(handle).st_mode):
-            os.fchmod(handle, 0o600)  # a file that was there would keep its mode
+        with os.fdopen(handle, "wb") as file:
+            if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(handle).st_mode):
+                os.fchmod(handle, 0o600)  # a file that was there would keep its mode
+            yield file
     except OSError as wrong:
         raise DnsdebugError(f"could not write {path}: {wrong.strerror}") from None
-    return os.fdopen(handle, "wb")

@@ -1,0 +1,414 @@
+"""The command line: words to commands, exit codes, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from kubectl_dnsdebug import __version__, cli, evidence
+from kubectl_dnsdebug.collect import run
+from kubectl_dnsdebug.model import DnsdebugError
+from kubectl_dnsdebug.rules import RULES
+from kubectl_dnsdebug.terminal import flags
+from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
+from tests import reports
+from tests.fake_api import Answer, FakeApi, status
+from tests.places import PODS
+
+Said = pytest.CaptureFixture[str]
+
+
+def call(*words: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Evidence of a pod that no rule can say anything of."""
+    file = tmp_path / "evidence.json"
+    file.write_text(evidence.dump(reports.evidence(reports.in_pod().battery())))
+    return file
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "left"),
+    [
+        ("web", "diagnose", "web"),
+        ("pod/web", "diagnose", "pod/web"),
+        ("web api", "diagnose", "web api"),
+        ("pod/cleanup", "diagnose", "pod/cleanup"),
+        ("web cleanup", "diagnose", "web cleanup"),
+        ("cleanup", "cleanup", ""),
+        ("-n shop cleanup", "cleanup", "-n shop"),
+        ("-n cleanup web", "diagnose", "-n cleanup web"),
+        ("--namespace=cleanup web", "diagnose", "--namespace=cleanup web"),
+        ("--run abc cleanup -y", "cleanup", "--run abc -y"),
+        ("-A cleanup", "cleanup", "-A"),
+        ("-n shop pod/web -o json", "diagnose", "-n shop pod/web -o json"),
+        ("-l app=web", "diagnose", "-l app=web"),
+        ("-l cleanup", "diagnose", "-l cleanup"),
+        ("replay file", "replay", "file"),
+        ("-o json replay file", "replay", "-o json file"),
+        ("explain slug", "explain", "slug"),
+        ("", "--help", ""),
+        ("--version", "--version", ""),
+    ],
+)
+def test_the_first_word_is_a_command_or_a_target(
+    monkeypatch: pytest.MonkeyPatch, words: str, command: str, left: str
+) -> None:
+    """`pod/cleanup` reaches a pod that is named like a command."""
+    context = click.Context(cli.root)
+    given: list[str] = []
+
+    def parse(self: click.Group, ctx: click.Context, args: list[str]) -> list[str]:
+        given.extend(args)
+        return args
+
+    monkeypatch.setattr(click.Group, "parse_args", parse)
+    cli.root.parse_args(context, words.split())
+    assert given == [command, *left.split()]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["diagnose"], "name a target"),
+        (["-n", "shop"], "name a target"),
+        (["pod/web", "--timeout", "9"], "--timeout must be at least 10 seconds"),
+        (["pod/web", "--timeout", "long"], "'long' is not a valid float"),
+        (["pod/web", "--mode", "magic"], "'magic' is not one of"),
+        (["pod/web", "-o", "xml"], "'xml' is not one of"),
+        (["pod/web", "--fail-on", "never"], "'never' is not one of"),
+        (["pod/web", "--ignore", "no-such-rule"], "no-such-rule: no such rule"),
+        (["pod/web", "--name", "a b"], "'a b' is no DNS name"),
+        (["pod/web", "--name", "-x"], "is no DNS name"),
+        (["pod/web", "--name", "*5"], "is no DNS name"),
+        (["pod/web", "--name", "a;b"], "is no DNS name"),
+        (["pod/web", "--name", "{ns}"], "is no DNS name"),
+        (["pod/web", "--name", "a..b"], "is no DNS name"),
+        (["pod/web", "--name", "x" * 254], "is no DNS name"),
+        (["pod/web", "--nonsense"], "No such option"),
+        (["replay"], "Missing argument"),
+        (["replay", "/no/such/file"], "does not exist"),
+        (["replay", "/"], "is a directory"),
+        (["explain", "no-such-rule"], "no-such-rule: no such rule"),
+        (["cleanup", "extra"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_2_and_asks_nobody(capsys: Said, words: list[str], says: str) -> None:
+    assert call(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["db", "db.example.com", "db.example.com.", "_sip._udp.x", "*.x"])
+def test_names_that_may_be_asked(name: str) -> None:
+    assert cli._NAME.fullmatch(name)
+
+
+def test_help_and_version(capsys: Said) -> None:
+    assert call() == 0
+    assert "kubectl dnsdebug pod/web -n shop" in capsys.readouterr().out
+    assert call("--help") == 0
+    assert call("--version") == 0
+    assert capsys.readouterr().out.endswith(f"kubectl-dnsdebug {__version__}\n")
+    assert call("web", "--help") == 0
+    assert "--dry-run" in capsys.readouterr().out
+
+
+def test_explain_and_rbac(capsys: Said) -> None:
+    assert call("explain") == 0
+    listed = capsys.readouterr().out
+    assert all(rule.slug in listed for rule in RULES)
+    assert call("explain", RULES[0].slug) == 0
+    assert RULES[0].slug in capsys.readouterr().out
+    assert call("rbac") == 0
+    roles = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert {role["kind"] for role in roles} == {"ClusterRole"}
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not an evidence file"),
+        ("{}", "the file's format is None"),
+        ('{"format": "dnsdebug.evidence/v1"}', "the evidence file is damaged"),
+        ('{"format": "dnsdebug.evidence/v9"}', "replay it with the version that wrote it"),
+    ],
+)
+def test_a_file_that_is_no_evidence(capsys: Said, tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "e.json"
+    file.write_text(text)
+    assert call("replay", str(file)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (status(404, "NotFound"), "pod web does not exist in namespace shop"),
+        (status(403, "Forbidden", "no"), "not allowed to get pod web in shop: no"),
+        (status(500, "InternalError", "etcd"), "could not get pod web in shop: etcd"),
+        (Answer(drop=True), "cannot reach the API server"),
+        (Answer(body="<html>", headers={"Content-Type": "text/html"}), "no Kubernetes API"),
+    ],
+)
+def test_a_cluster_that_does_not_help(
+    api: FakeApi, capsys: Said, answer: Answer, says: str
+) -> None:
+    api.on(f"{PODS}/web", answer)
+    assert call("pod/web", "-n", "shop", "--server", api.url) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+
+
+def test_no_cluster_at_all(capsys: Said) -> None:
+    assert call("pod/web") == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def broken(error: BaseException) -> object:
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    return raises
+
+
+def test_a_bug_is_one_line(capsys: Said, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "load", broken(KeyError("a\nb")))
+    assert call("replay", str(saved)) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: internal error: KeyError: 'a")
+    assert "this is a bug" in err
+    assert "DNSDEBUG_DEBUG=1" in err
+    assert err.count("\n") == 1
+    monkeypatch.setenv("DNSDEBUG_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cli.main(["replay", str(saved)])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (DnsdebugError("do this"), 1, "error: do this"),
+        (Interrupted(signal.SIGINT), 130, "error: interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "error: interrupted"),
+        (KeyboardInterrupt(), 130, "error: interrupted before anything was made"),
+        (RecursionError("too deep"), 1, "error: internal error: RecursionError: too deep"),
+    ],
+)
+def test_what_ends_a_command(
+    capsys: Said,
+    saved: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    says: str,
+) -> None:
+    monkeypatch.setattr(evidence, "load", broken(error))
+    assert call("replay", str(saved)) == code
+    assert capsys.readouterr().err.lstrip().startswith(says)
+
+
+def test_a_signal_is_raised_once_and_then_ignored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def told_to_stop() -> None:
+        with signals_raise():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)  # while cleaning up
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as caught:
+        told_to_stop()
+    assert caught.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+# The report
+
+
+@pytest.mark.parametrize("form", flags.FORMATS)
+def test_every_format_has_the_same_exit_code(capsys: Said, saved: Path, form: str) -> None:
+    codes = {call("replay", str(saved)), call("replay", str(saved), "-o", form)}
+    assert len(codes) == 1
+    assert capsys.readouterr().out
+
+
+def test_standard_input(capsys: Said, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with saved.open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        code = call("replay", "-", "-o", "json")
+    assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+ESC = "\x1b["
+
+
+@pytest.mark.parametrize(
+    ("flag", "env", "coloured"),
+    [
+        ("auto", {}, False),
+        ("always", {}, True),
+        ("never", {}, False),
+        ("always", {"NO_COLOR": "1"}, True),
+        ("auto", {"NO_COLOR": "1"}, False),
+    ],
+)
+def test_colour_only_where_it_is_seen_or_asked_for(
+    capsys: Said,
+    saved: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: str,
+    env: Mapping[str, str],
+    coloured: bool,
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    call("replay", str(saved), "--color", flag)
+    assert (ESC in capsys.readouterr().out) is coloured
+
+
+def tool(saved: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "kubectl_dnsdebug", "replay", str(saved), *more]
+
+
+def test_a_pipe_that_closes_early(saved: Path) -> None:
+    child = subprocess.Popen(
+        tool(saved, "-o", "json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    with child.stderr:
+        errors = child.stderr.read()
+    assert child.wait(20) in (0, 3, 4)
+    assert errors == b""
+
+
+def test_a_terminal_that_has_only_ascii(saved: Path) -> None:
+    done = subprocess.run(
+        tool(saved),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode in (0, 3, 4)
+    assert done.stderr == b""
+    assert done.stdout.isascii()
+
+
+# Live
+
+
+def pod_web(api: FakeApi) -> list[str]:
+    data = reports.pod_data("shop", "web", "w1", "10.0.0.9")
+    api.on(f"{PODS}/web", Answer(body=data))
+    return ["pod/web", "-n", "shop", "--server", api.url]
+
+
+def test_a_dry_run_makes_nothing(api: FakeApi, capsys: Said) -> None:
+    assert call(*pod_web(api), "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert {seen.method for seen in api.seen if "selfsubject" not in seen.path} == {"GET"}
+    made = [each for each in yaml.safe_load_all(out) if each]
+    assert [each.get("kind", "container") for each in made] == ["container", "Pod", "Pod"]
+    assert "#   create pods in shop: " in out
+
+
+def test_what_could_not_be_removed_is_told_on_a_signal(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = pod_web(api)
+    api.on(PODS, Answer(status=201, body={}), method="POST")
+    allowed = Answer(status=201, body={"status": {"allowed": True}})
+    api.on("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", allowed, method="POST")
+    monkeypatch.setattr(run.vantage, "gather", broken(Interrupted(signal.SIGINT)))  # type: ignore[attr-defined]
+
+    def refuse(session: object, namespace: str, name: str) -> str:
+        return f"NOT removed (no): kubectl delete pod {name} -n {namespace}"
+
+    monkeypatch.setattr(run.cleanup, "remove", refuse)  # type: ignore[attr-defined]
+    assert call(*words) == 130
+    err = capsys.readouterr().err
+    assert err.count("NOT removed (no): kubectl delete pod dnsdebug-") >= 2
+
+
+def test_evidence_is_saved_for_the_user_s_eyes_only(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held = reports.evidence(reports.in_pod().battery())
+    monkeypatch.setattr(run, "run", lambda *_, **__: held)
+    file = tmp_path / "kept.json"
+    code = call(*pod_web(api), "--save", str(file), "-o", "json")
+    assert json.loads(capsys.readouterr().out)["exit_code"] == code
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert evidence.load(file.read_text()) == held
+
+
+def test_evidence_that_cannot_be_saved_does_not_cost_the_report(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = reports.evidence(reports.in_pod().battery())
+    monkeypatch.setattr(run, "run", lambda *_, **__: held)
+    assert call(*pod_web(api), "--save", "/dev/full", "-o", "json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["schema"]
+    assert err.splitlines()[-1].startswith("error: could not write /dev/full: No space left")
+
+
+def test_a_file_that_cannot_be_saved_is_known_beforehand(api: FakeApi, capsys: Said) -> None:
+    assert call(*pod_web(api), "--save", "/no/such/folder/e.json") == 1
+    assert capsys.readouterr().err == (
+        "error: could not write /no/such/folder/e.json: No such file or directory\n"
+    )
+    assert api.seen == []
+
+
+def test_cleanup_shows_first_and_removes_on_yes(api: FakeApi, capsys: Said) -> None:
+    words = ["cleanup", "-n", "shop", "--server", api.url]
+    api.on(PODS, Answer(body={"items": []}))
+    assert call(*words) == 0
+    assert "nothing left by dnsdebug in namespace shop" in capsys.readouterr().out
+    mark = {"dnsdebug.dev/made-by": "kubectl-dnsdebug 0"}
+    left = {"metadata": {"namespace": "shop", "name": "old", "annotations": mark}}
+    api.on(PODS, Answer(body={"items": [left]}))
+    assert call(*words) == 0
+    assert "repeat with --yes" in capsys.readouterr().out
+    assert {seen.method for seen in api.seen} == {"GET"}
+    api.on(f"{PODS}/old", Answer(body={}), method="DELETE")
+    assert call(*words, "--yes") == 0
+    assert "pod/shop/old  removed" in capsys.readouterr().out
+    api.on(f"{PODS}/old", status(403, "Forbidden", "no"), method="DELETE")
+    assert call(*words, "--yes") == 1
+    assert "NOT removed" in capsys.readouterr().out
