@@ -1,0 +1,179 @@
+"""The program as a person meets it: at a real terminal of some width, and through a pipe."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import re
+import stat
+import struct
+import subprocess
+import sys
+import termios
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kubectl_dnsdebug import evidence as files
+from kubectl_dnsdebug.terminal.flags import FORMATS
+from tests.reports import SERVICE, evidence, in_pod, surroundings
+
+COMMAND = [sys.executable, "-m", "kubectl_dnsdebug"]
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+SECRET = "\x1b]0;owned\x07日本"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evidence of a pod whose DNS Service is dead, with a name that could harm a terminal."""
+    path = tmp_path_factory.mktemp("evidence") / "evidence.json"
+    here = in_pod().battery({SERVICE: "dead"})
+    path.write_text(files.dump(evidence(here, *surroundings(), picked_by=(SECRET,))), "utf-8")
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Little else than what a test says: no colour wishes of whoever runs it."""
+    here = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+    return here | {"PYTHONPATH": str(Path(__file__).parent.parent)} | more
+
+
+def at_terminal(columns: int, *arguments: str, **more: str) -> tuple[str, int]:
+    """What the program writes to a pseudo-terminal of that width, and its exit code."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(**more),
+        start_new_session=True,
+    ) as program:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError as end:  # how a pseudo-terminal of Linux says that nobody is there
+                if end.errno != errno.EIO:
+                    raise
+                break
+            if not piece:
+                break
+            seen += piece
+        os.close(ours)
+    return seen.decode("utf-8").replace("\r\n", "\n"), program.returncode
+
+
+def through_pipe(*arguments: str, **more: str) -> tuple[str, int]:
+    made = subprocess.run(
+        [*COMMAND, *arguments], env=environment(**more), capture_output=True, check=False
+    )
+    assert made.stderr == b""
+    return made.stdout.decode("utf-8"), made.returncode
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_a_terminal_gets_colour_and_lines_that_fit(saved: Path, columns: int) -> None:
+    text, code = at_terminal(columns, "replay", str(saved))
+    assert code in (3, 4)
+    assert ANSI.search(text)
+    plain = ANSI.sub("", text)
+    assert "\x1b" not in plain
+    assert "\x07" not in plain
+    assert "→" in plain
+    lines = [line for line in plain.splitlines() if "check by hand:" not in line]
+    assert max(map(len, lines)) <= columns
+    assert columns < 100 or max(map(len, lines)) > 100
+
+
+def test_the_same_words_through_a_pipe_in_plain_ascii(saved: Path) -> None:
+    text, code = through_pipe("replay", str(saved))
+    shown, same = at_terminal(100, "replay", str(saved))
+    assert code == same
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert text.count("TIMEOUT") == shown.count("TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "coloured"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_who_decides_on_colour(
+    saved: Path, arguments: tuple[str, ...], more: dict[str, str], coloured: bool
+) -> None:
+    text, _ = at_terminal(80, "replay", str(saved), *arguments, **more)
+    assert bool(ANSI.search(text)) == coloured
+
+
+def test_colour_through_a_pipe_when_asked_for(saved: Path) -> None:
+    text, _ = through_pipe("replay", str(saved), "--color", "always")
+    assert ANSI.search(text)
+
+
+def test_a_locale_without_unicode_gets_ascii(saved: Path) -> None:
+    # Python would turn the C locale into UTF-8 by itself; not every machine does.
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    text, code = at_terminal(80, "replay", str(saved), **plain)
+    assert code in (3, 4)
+    assert text.isascii()
+    assert "->" in text
+    assert "→" not in text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_has_the_same_exit_code(saved: Path, format: str) -> None:
+    text, code = through_pipe("replay", str(saved), "-o", format)
+    assert code == through_pipe("replay", str(saved))[1]
+    assert text.endswith("\n")
+
+
+def test_what_is_kept_is_for_the_user_only_and_replays(saved: Path, tmp_path: Path) -> None:
+    copy, archive = tmp_path / "copy.json", tmp_path / "bundle.zip"
+    copy.touch(0o644)
+    _, code = through_pipe("replay", str(saved), "--save", str(copy), "--bundle", str(archive))
+    for path in (copy, archive):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with zipfile.ZipFile(archive) as bundle:
+        parts = {name: bundle.read(name).decode("utf-8") for name in bundle.namelist()}
+    assert set(parts) == {"report.html", "evidence.json", "version"}
+    assert parts["evidence.json"] == copy.read_text("utf-8")
+    assert parts["report.html"].startswith("<!DOCTYPE html>")
+    assert through_pipe("replay", str(copy))[1] == code
+
+
+def test_anonymized_evidence_gives_the_anonymized_report(saved: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    said = through_pipe("replay", str(saved), "-o", "json", "--anonymize", "--save", str(kept))
+    assert through_pipe("replay", str(kept), "-o", "json") == said
+    made = json.loads(said[0])
+    assert made["target"]["context"] == "anonymized"
+    assert "shop" not in said[0]
+    assert (
+        made["outcome"]
+        == json.loads(through_pipe("replay", str(saved), "-o", "json")[0])["outcome"]
+    )
+
+
+def test_a_file_that_cannot_be_written_is_told(saved: Path, tmp_path: Path) -> None:
+    made = subprocess.run(
+        [*COMMAND, "replay", str(saved), "--bundle", str(tmp_path / "none" / "x.zip")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 1
+    assert "No such file or directory" in made.stderr
