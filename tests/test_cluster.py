@@ -523,6 +523,6 @@ def test_asking_for_compression_is_not_needed(api: FakeApi, session: Session) ->
 
 
 def test_importing_needs_no_client() -> None:
-    script = "import sys, kubectl_dnsdebug.cluster; print('kubernetes' in sys.modules)"
+    script = "import sys, kubectl_dnsdebug.api.cluster; print('kubernetes' in sys.modules)"
     said = subprocess.check_output([sys.executable, "-c", script], text=True)
     assert said.strip() == "False"

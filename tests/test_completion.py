@@ -213,7 +213,8 @@ def test_shells_that_ask_for_the_file_itself(
 
 def test_completing_loads_nothing_heavy() -> None:
     script = (
-        "import sys, json; from kubectl_dnsdebug import cli; from kubectl_dnsdebug.terminal import completion;"
+        "import sys, json; from kubectl_dnsdebug import cli;"
+        "from kubectl_dnsdebug.terminal import completion;"
         "completion.answer_kubectl(cli.root, ['--context', 'x']);"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
