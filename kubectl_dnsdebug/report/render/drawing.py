@@ -19,7 +19,7 @@ MOST = 8  # hops of one stage that are drawn; of the others only how many there 
 CHARACTER, LINE = 7.6, 17  # pixels of the labels' font
 PAD, ICON, TITLE = 12, 30, 26
 MOST_LINES = 3
-WIDE_BOX, WIDE_GAP, STACK = 214, 64, 12
+WIDE_BOX, WIDE_GAP, STACK = 232, 56, 12
 TALL_BOX, TALL_WIDTH = 318, 350
 
 
