@@ -400,3 +400,11 @@ def test_witnesses_stand_where_a_silent_dns_pod_is() -> None:
     assert (found.role, found.node, found.host) == (Role.CONTROL, "cp", f"dnsdebug-{RUN}-witness")
     healthy = Observed(reports.evidence(reports.in_pod().battery()))
     assert spots.witnesses(healthy, [target()], RUN) == ()
+
+
+def test_a_silence_of_the_target_alone_needs_no_witness() -> None:
+    """A plain pod beside it reaches the DNS pods: the cause lies in the target."""
+    dead = {reports.COREDNS_A: reports.DEAD, reports.COREDNS_B: reports.DEAD}
+    beside = reports.Place(Role.CONTROL).file(reports.CONF).battery()
+    seen = Observed(reports.evidence(reports.in_pod().battery(dead), beside))
+    assert spots.witnesses(seen, [target()], RUN) == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,24 +143,38 @@ def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[
 def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, ...]:
     """A second look, from the node of a ready but silent DNS pod: is it the pod, or the way?"""
     found: dict[str, Spot] = {}
-    nodes = {e.ip: e.node for e in endpoints_of(seen) if e.ready and e.node}
-    known = {(v.role, v.node) for v in seen.evidence.vantages}
     for pod in targets:
-        for answer in seen.answers:
-            there = nodes.get(answer.server, "")
-            if answer.status.is_silence and there and (Role.CONTROL, there) not in known:
-                found.setdefault(
-                    there,
-                    Spot(
-                        role=Role.CONTROL,
-                        target=pod,
-                        node=there,
-                        host=f"dnsdebug-{run}-witness{len(found) or ''}",
-                        container=manifests.CONTAINER,
-                        plan=plan(seen, Role.CONTROL, pod),
-                    ),
-                )
+        for node in _nodes_of_silent_dns_pods(seen, pod):
+            spot = Spot(
+                role=Role.CONTROL,
+                target=pod,
+                node=node,
+                host=f"dnsdebug-{run}-witness{len(found) or ''}",
+                container=manifests.CONTAINER,
+                plan=plan(seen, Role.CONTROL, pod),
+            )
+            found.setdefault(node, spot)
     return tuple(found.values())[:MOST_WITNESSES]
+
+
+def _nodes_of_silent_dns_pods(seen: Observed, pod: Pod) -> Iterator[str]:
+    """Where ready DNS pods run that plain pods beside the target do not reach.
+
+    A silence that is the target's alone has its cause in the target; without a plain pod to tell,
+    the target's word counts.
+    """
+    known = {v.node for v in seen.evidence.vantages if v.role is Role.CONTROL}
+    for endpoint in endpoints_of(seen):
+        if not endpoint.ready or not endpoint.node or endpoint.node in known:
+            continue
+        for look in (seen.control, seen.own):
+            try:
+                dead = seen.reach(look(pod.subject), endpoint.ip).dead
+            except Missing:
+                continue
+            if dead:
+                yield endpoint.node
+            break
 
 
 def endpoints_of(seen: Observed) -> tuple[Endpoint, ...]:
