@@ -37,6 +37,7 @@ def session(api: FakeApi) -> Iterator[Session]:
 def fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "token_hex", lambda _: RUN)
     monkeypatch.setattr(cleanup, "PAUSE", 0)
+    monkeypatch.setattr(vantage, "PAUSE", 0.05)
 
 
 def works(api: FakeApi) -> None:
@@ -70,7 +71,7 @@ def diagnose(
     ledger: Ledger | None = None,
     mode: str = "ephemeral",
 ) -> Evidence:
-    request = Request(targets=("pod/shop/web-1",), image="img", mode=mode, timeout=4.5)
+    request = Request(targets=("pod/shop/web-1",), image="img", mode=mode, timeout=4.0)
     wanted = [Target(pod=pod or target())]
     return run.run(session, wanted, request, "test", ledger or Ledger(), say)
 
@@ -107,7 +108,7 @@ def test_all_goes_well(api: FakeApi, session: Session) -> None:
 def test_nothing_is_made_before_it_is_planned(api: FakeApi, session: Session) -> None:
     """A dry run is the same up to that point."""
     works(api)
-    request = Request(targets=("pod/shop/web-1",), image="img", timeout=4.5)
+    request = Request(targets=("pod/shop/web-1",), image="img", timeout=4.0)
     plan = run.draft(session, [Target(pod=target())], request, "test")
     assert {seen.method for seen in api.seen if seen.path != REVIEW} == {"GET"}
     assert [spot.role for spot in plan.spots] == [Role.TARGET, Role.CONTROL, Role.DEFAULT]

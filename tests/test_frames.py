@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.model import Transcript
@@ -34,6 +34,7 @@ def read(lines: Iterable[str]) -> dict[str, Transcript]:
     return {each.probe: each for each in frames.read(lines, "v")}
 
 
+@settings(max_examples=60, deadline=None)
 @given(COMMANDS, st.randoms(use_true_random=False))
 def test_what_ran_side_by_side_comes_back(commands: dict, random: object) -> None:  # type: ignore[type-arg]
     queues = [framed(id, *command) for id, command in commands.items()]
@@ -54,6 +55,7 @@ def test_what_ran_side_by_side_comes_back(commands: dict, random: object) -> Non
         )
 
 
+@settings(max_examples=60, deadline=None)
 @given(COMMANDS, st.data())
 def test_a_log_cut_anywhere_has_no_short_answers(commands: dict, data: st.DataObject) -> None:  # type: ignore[type-arg]
     """Whole records before the cut are whole; the one that was cut has no exit code."""
@@ -70,6 +72,7 @@ def test_a_log_cut_anywhere_has_no_short_answers(commands: dict, data: st.DataOb
             assert found.exit_code == whole[id].exit_code
 
 
+@settings(max_examples=60, deadline=None)
 @given(COMMANDS, st.data())
 def test_a_lost_line_is_noticed(commands: dict, data: st.DataObject) -> None:  # type: ignore[type-arg]
     for id, command in commands.items():

@@ -203,6 +203,7 @@ def test_hostile_text_is_only_text(format: str, style: Style) -> None:
 
 
 def test_listing_the_formats_loads_none_of_them() -> None:
-    script = "import sys, json, kubectl_dnsdebug.report.render; print(json.dumps(list(sys.modules)))"
+    script = "import sys, json, kubectl_dnsdebug.report.render;"
+    script += "print(json.dumps(list(sys.modules)))"
     loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", script], text=True)))
     assert not loaded & {"tabulate", "rich", "yaml", "jinja2"}
