@@ -23,6 +23,7 @@ from kubectl_dnsdebug.terminal.flags import (
     offer,
     report_flags,
 )
+from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE, Diagnosing
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from kubectl_dnsdebug.collect.targets import Target
     from kubectl_dnsdebug.model import Evidence
 
-# Kubernetes' own DNS debugging page uses this image: Alpine with dig, nslookup and a shell.
-DEFAULT_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 _NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -67,11 +66,17 @@ def root() -> None:
     """
 
 
-@root.command(hidden=True)
+@root.command(cls=Diagnosing, hidden=True)
 @click.argument("targets", nargs=-1, shell_complete=offer("target"))
 @click.option("-l", "--selector", default="", help="Label selector; one of its pods is picked.")
 @click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
-@click.option("--image", default="", help="Probe image [$KUBECTL_DNSDEBUG_IMAGE].")
+@click.option(
+    "--image",
+    default=DEFAULT_IMAGE,
+    envvar="KUBECTL_DNSDEBUG_IMAGE",
+    show_envvar=True,
+    help="Image with the DNS tools.",
+)
 @click.option(
     "--image-pull-secret", "pull_secrets", multiple=True, help="Pull secret for pods we make."
 )
@@ -119,7 +124,7 @@ def _request(given: dict[str, Any], found: Sequence[Target]) -> Any:
         targets=tuple(str(target.pod.subject) for target in found),
         picked_by=tuple(target.picked_by for target in found),
         names=given["names"],
-        image=given["image"] or os.environ.get("KUBECTL_DNSDEBUG_IMAGE") or DEFAULT_IMAGE,
+        image=given["image"] or DEFAULT_IMAGE,
         mode=given["mode"],
         timeout=given["timeout"],
     )
