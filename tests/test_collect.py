@@ -196,7 +196,7 @@ BAD = {
     "gone": status(404, "NotFound"),
     "cut": Answer(drop=True),
     "text": Answer(body="what?"),
-    "late": Answer(body={}, delay=0.6),
+    "late": Answer(body={}, delay=0.2),
 }
 
 
