@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kubectl_dnsdebug.collect.targets import Target
     from kubectl_dnsdebug.model import Evidence
 
+# Of the namespaces that every cluster has, the one that Pod Security usually exempts.
+DEEP_NAMESPACE = "kube-system"
 _NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -86,6 +88,15 @@ def root() -> None:
     default="ephemeral",
     help="Stand in the pod, or in a pod like it that is removed afterwards.",
 )
+@click.option(
+    "--deep", is_flag=True, help="Look at the node too: a privileged pod there that only reads."
+)
+@click.option(
+    "--deep-namespace",
+    default=DEEP_NAMESPACE,
+    show_default=True,
+    help="Where that pod is made: a namespace that admits privileged pods.",
+)
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds for the whole run.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
 @keeping_flags
@@ -127,6 +138,7 @@ def _request(given: dict[str, Any], found: Sequence[Target]) -> Any:
         image=given["image"] or DEFAULT_IMAGE,
         mode=given["mode"],
         timeout=given["timeout"],
+        deep=given["deep_namespace"] if given["deep"] else "",
     )
 
 

@@ -69,6 +69,7 @@ class Role(StrEnum):
     SIBLING = "sibling"  # a pod like the target, beside it
     CONTROL = "control"  # a ClusterFirst pod on the node without the target's labels
     DEFAULT = "default"  # a Default-policy pod on the node: shows the host's file as pods get it
+    HOST = "host"  # a privileged, read-only pod on the node's own network: what the node shows
 
 
 class Transport(StrEnum):
@@ -150,7 +151,8 @@ class Request:
     """What the user asked for, resolved, and the options that shape probing.
 
     `targets` are pods as `pod/NAMESPACE/NAME`; `names` are names to test besides the standard
-    forms; `timeout` bounds the whole run.
+    forms; `timeout` bounds the whole run; `deep` is the namespace of the privileged pods that look
+    at the nodes, empty without them.
     """
 
     targets: tuple[str, ...]
@@ -159,6 +161,7 @@ class Request:
     image: str = ""
     mode: str = "ephemeral"
     timeout: float = 30.0
+    deep: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +178,7 @@ class Fact:
 class Vantage:
     """A place where commands ran (or could not: then `failure` says why).
 
-    `id` is `ROLE:NAMESPACE/POD` for a target or its sibling, `ROLE:NAMESPACE@NODE` for a companion.
+    `id` is `ROLE:NAMESPACE/POD` for a target or its sibling, `ROLE:NAMESPACE@NODE` for others.
     `pod` is the pod that hosted the commands, `stands_for` the subject whose eyes these are.
     """
 

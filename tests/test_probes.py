@@ -266,7 +266,7 @@ def test_hostile_names_stay_words(image: str, zone: str, upstream: str, external
             assert probe.item.isascii()
             assert probe.item.isprintable()
             command, *words = probe.argv
-            assert command in ("dig", "nslookup", "getent", "file", "app")
+            assert command in ("dig", "nslookup", "getent", "file", "app", "witness")
             if command == "getent":
                 assert re.fullmatch(r"[A-Za-z0-9][\w.-]*|kubernetes\.default\.svc.*", words[1])
             if command == "dig":

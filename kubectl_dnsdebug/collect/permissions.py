@@ -34,12 +34,15 @@ IN_TARGET = (EPHEMERAL, WATCH, LOG)
 IN_POD = (CREATE, DELETE, WATCH, LOG)
 
 
-def ask(session: Session, namespaces: Iterable[str], mode: str) -> tuple[Fact, ...]:
-    """A SelfSubjectAccessReview each, by namespace: facts `may/NAMESPACE/VERB RESOURCE`."""
-    wanted = dict.fromkeys((*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD))
-    return tuple(
-        together(partial(_review, session, ns, each) for ns in namespaces for each in wanted)
-    )
+def ask(session: Session, namespaces: Iterable[str], mode: str, deep: str = "") -> tuple[Fact, ...]:
+    """A SelfSubjectAccessReview each, by namespace: facts `may/NAMESPACE/VERB RESOURCE`.
+
+    `deep` is the namespace of privileged pods, empty without them.
+    """
+    wanted = (*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD)
+    reviews = [(ns, each) for ns in namespaces for each in wanted]
+    reviews += [(deep, each) for each in IN_POD if deep]
+    return tuple(together(partial(_review, session, *each) for each in dict.fromkeys(reviews)))
 
 
 def _review(session: Session, namespace: str, wanted: Permission) -> Fact:
@@ -88,7 +91,8 @@ def _rule(group: str, resources: Iterable[str], *verbs: str) -> dict[str, Any]:
 def roles() -> list[dict[str, Any]]:
     """The smallest ClusterRole for each level of use.
 
-    Bind the first two in a namespace, the third cluster-wide.
+    Bind the first two in a namespace, the third cluster-wide, the fourth in one that admits
+    privileged pods.
     """
     return [
         _role(
@@ -118,6 +122,14 @@ def roles() -> list[dict[str, Any]]:
                 _rule("apps", ["deployments"], "list"),
                 _rule("discovery.k8s.io", ["endpointslices"], "list"),
                 _rule("networking.k8s.io", ["networkpolicies"], "list"),
+            ],
+        ),
+        _role(
+            "dnsdebug-deep",
+            "--deep: a privileged pod on the node; bind it in the namespace of --deep-namespace",
+            [
+                _rule("", ["pods"], "create", "delete", "watch"),
+                _rule("", ["pods/log"], "get"),
             ],
         ),
         _role(

@@ -56,7 +56,8 @@ def draft(
     """Read what the API knows and plan the probes. Makes nothing."""
     pods = [target.pod for target in targets]
     facts = survey.survey(session, pods)
-    facts += permissions.ask(session, sorted({pod.namespace for pod in pods}), request.mode)
+    namespaces = sorted({pod.namespace for pod in pods})
+    facts += permissions.ask(session, namespaces, request.mode, request.deep)
     evidence = Evidence(
         tool=__version__,
         collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,7 +66,7 @@ def draft(
         facts=facts,
     )
     seen, run = Observed(evidence), secrets.token_hex(3)
-    places = spots.spots(seen, pods, run, request.mode)
+    places = spots.spots(seen, pods, run, request.mode, request.deep)
     return Draft(
         run=run,
         evidence=evidence,
@@ -84,7 +85,7 @@ def _manifest(
     return spots.manifest(
         spot,
         run=run,
-        runner=frames.runner(),
+        runner=frames.runner(spot.role),
         image=request.image,
         namespace=namespace,
         policies=spots.policies_in(seen, spot.namespace),

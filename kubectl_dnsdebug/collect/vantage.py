@@ -86,6 +86,11 @@ def _refusal(spot: Spot, reply: Reply) -> str:
         if not at(reply.body, "details", "name"):
             return "this API server has no ephemeral containers"
         return "the pod is gone"
+    if spot.role is Role.HOST and "violates PodSecurity" in reply.message:
+        return (
+            f"namespace {spot.namespace} refuses privileged pods; name one that admits them with "
+            f"--deep-namespace ({reply.message})"
+        )
     return reply.message
 
 

@@ -22,6 +22,7 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe import discovery
+from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import (
     Endpoint,
     Node,
@@ -238,6 +239,30 @@ class Observed:
 
     def default(self, subject: Subject) -> Vantage:
         return self.vantage(subject, Role.DEFAULT)
+
+    def host(self, node: str) -> HostView:
+        """What the node itself shows. Raises Missing without --deep, or where that failed."""
+        found = [v for v in self.evidence.vantages if v.role is Role.HOST and v.node == node]
+        usable = next((v for v in found if not v.failure), None)
+        if usable is None:
+            raise Missing(
+                found[0].failure if found else f"{node} itself was not looked at (--deep)"
+            )
+        prefix = "host."
+        return HostView(
+            vantage=usable,
+            transcripts={
+                each.probe.removeprefix(prefix): each
+                for each in self.evidence.transcripts
+                if each.vantage == usable.id and each.probe.startswith(prefix)
+            },
+        )
+
+    def host_or_none(self, node: str) -> HostView | None:
+        try:
+            return self.host(node)
+        except Missing:
+            return None
 
     def conf(self, vantage: Vantage) -> ResolvConf:
         """The /etc/resolv.conf seen there. Raises Missing."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 
-from kubectl_dnsdebug.model import Transcript
+from kubectl_dnsdebug.model import Role, Transcript
 
 END = "= end "
 CUT = "its output was cut or torn on the way"
@@ -20,9 +20,11 @@ LONGEST = 400_000  # characters of one transcript: more than any DNS message pri
 _CODE = re.compile(r"[0-9]{1,3}")
 
 
-def runner() -> str:
+def runner(role: Role = Role.TARGET) -> str:
     """The shell text that probing containers run, less its comments: it stays in the pod's spec."""
-    text = resources.files("kubectl_dnsdebug.plan").joinpath("runner.sh").read_text("utf-8")
+    folder = resources.files("kubectl_dnsdebug.plan")
+    names = ("host.sh", "runner.sh") if role is Role.HOST else ("runner.sh",)
+    text = "".join(folder.joinpath(name).read_text("utf-8") for name in names)
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
 
 

@@ -1,7 +1,7 @@
 """The objects that the tool makes, as plain dicts: ephemeral container, sibling, companions.
 
 Built to pass the *restricted* Pod Security level, to end by themselves and to be found again by
-their labels.
+their labels. Only the witness of a node, made when asked for, is privileged.
 """
 
 from __future__ import annotations
@@ -140,9 +140,35 @@ def probe_pod(
     }
 
 
+def host_pod(companion: Manifest) -> None:
+    """Make a companion into the witness of its node: root on the node's network, that sees the
+    node's files and can write none of them."""
+    spec = companion["spec"]
+    spec["hostNetwork"] = True
+    del spec["securityContext"]
+    spec["volumes"] = [{"name": "host", "hostPath": {"path": "/", "type": "Directory"}}]
+    spec["containers"][0] |= {
+        "securityContext": {
+            "privileged": True,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": False,
+            "runAsUser": 0,
+        },
+        "volumeMounts": [
+            {
+                "name": "host",
+                "mountPath": "/host",
+                "readOnly": True,
+                "mountPropagation": "HostToContainer",
+            }
+        ],
+    }
+
+
 def companion_dns(role: Role) -> Manifest:
     """How each companion resolves."""
-    return {"dnsPolicy": "Default" if role is Role.DEFAULT else "ClusterFirst"}
+    on_host = role in (Role.DEFAULT, Role.HOST)
+    return {"dnsPolicy": "Default" if on_host else "ClusterFirst"}
 
 
 def sibling_dns(pod: Pod) -> Manifest:

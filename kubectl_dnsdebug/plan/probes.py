@@ -4,7 +4,8 @@ A probe's id starts with its purpose, by which rules find the answers again: `re
 server owns, so only the path and the server decide; `svc` a Service of the pod's namespace; `ext` a
 name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk`
 each candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub`
-a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names.
+a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names;
+`host` what the node itself shows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, se
 
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
+# Where hosts keep the file that the kubelet should hand out: their own, and those with the real
+# servers behind a local resolver, of systemd-resolved, dnsmasq and k3s.
+HOST_FILES = (
+    "/etc/resolv.conf",
+    "/run/systemd/resolve/resolv.conf",
+    "/run/dnsmasq/resolv.conf",
+    "/var/lib/rancher/k3s/agent/etc/resolv.conf",
+)
 GATE = "gate"
 ELSE = "else"
 _WORD = re.compile(r"[!-~]+")
@@ -68,7 +77,8 @@ class Plan:
 def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
     """What to ask at a place of that role for this target. Reads the survey only."""
     stage = set_up(seen, role, pod)
-    probes = tuple(probe for build in BATTERY for probe in build(stage))
+    battery = HOST_BATTERY if role is Role.HOST else BATTERY
+    probes = tuple(probe for build in battery for probe in build(stage))
     return Plan(
         known=tuple(s.ip for s in stage.services if s.port == DNS_PORT),
         probes=tuple(_once(probes)),
@@ -275,6 +285,33 @@ def fixed_port(stage: Stage) -> Iterator[Probe]:
         yield _ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
 
 
+def host(stage: Stage) -> Iterator[Probe]:
+    """What the node itself shows: `witness` of host.sh."""
+    services = tuple(server.ip for server in stage.services)
+    replicas = tuple(server.ip for server in stage.replicas)
+    yield from (_witness("route", ip) for ip in (*services, *replicas))
+    yield from (_witness("flows", ip, *replicas) for ip in services)
+    yield from (_witness("file", path) for path in HOST_FILES)
+    for what in ("defaults", "sysctl", "counters", "ipvs", "listeners", "kernel"):
+        yield _witness(what)
+    for what in ("nat", "nft"):
+        yield Probe(id=f"host.{what}", lane=f"-/{what}", argv=("witness", what, *services), cost=0)
+    yield _witness("kubelet", stage.pod.node)
+
+
+def _witness(what: str, *words: str) -> Probe:
+    """Its id names what it is about, if anything: `host.route.IP`."""
+    id = ".".join(("host", what, *words[:1]))
+    return Probe(id=id, lane=f"-/{what}", argv=("witness", what, *words), cost=0)
+
+
+def of_host(stage: Stage) -> Iterator[Probe]:
+    """Can the node itself reach the DNS Service and its pods? Its own packets take another way."""
+    for server in (*stage.services, *stage.replicas):
+        yield from _gates(stage, server, 2, 1)
+
+
+HOST_BATTERY = (host, of_host)
 BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
     files,
     reach,

@@ -4,7 +4,8 @@
 #
 # LIMIT  seconds after which it gives up.
 # KNOWN  nameservers that have items of their own, separated by spaces.
-# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app.
+# ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app;
+#        witness where host.sh stands before this script.
 #        ID*8 is done eight times, as ID~1 to ID~8. Of two items with one ID the first counts.
 #        Streams run at the same time, the items of one stream in order. Items of a stream called
 #        "gate" run first; a server that answered none of them is dead and its other items are
@@ -91,12 +92,12 @@ run() {
     shift 2
     printf '%s $ %s\n' "$id" "$*"
     case $1 in
-    dig | nslookup | getent | app) ;;
+    dig | nslookup | getent | app | witness) ;;
     file) set -- cat "$2" ;;
     *) skip "$id" "not a probe: $1"; return 127 ;;
     esac
     command -v "$1" >/dev/null 2>&1 || { skip "$id" "the image has no $1"; return 127; }
-    case $1 in nslookup | getent) set -- limited "$@" ;; esac
+    case $1 in nslookup | getent | witness) set -- limited "$@" ;; esac
     text=$("$@" 2>&1)
     code=$?
     emit "$id" "$code" "$text"

@@ -29,14 +29,15 @@ class Spot:
     container: str
     plan: Plan
     reason: str = ""  # why a sibling stands in for the pod itself
+    home: str = ""  # the namespace, where it is not the target's
 
     @property
     def namespace(self) -> str:
-        return self.target.namespace
+        return self.home or self.target.namespace
 
     @property
     def is_companion(self) -> bool:
-        return self.role in (Role.CONTROL, Role.DEFAULT)
+        return self.role in (Role.CONTROL, Role.DEFAULT, Role.HOST)
 
     @property
     def id(self) -> str:
@@ -103,8 +104,13 @@ def sibling(seen: Observed, pod: Pod, run: str, reason: str, place: int = 0) -> 
     )
 
 
-def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[Spot, ...]:
-    """For each target itself, and for each node and namespace of targets the two companions."""
+def spots(
+    seen: Observed, targets: Iterable[Pod], run: str, mode: str, deep: str = ""
+) -> tuple[Spot, ...]:
+    """For each target itself, and for each node and namespace of targets the two companions.
+
+    `deep` is the namespace of one privileged pod for each node, empty for none.
+    """
     found: list[Spot] = []
     grounds: dict[tuple[str, str], Pod] = {}
     for pod in targets:
@@ -137,7 +143,20 @@ def spots(seen: Observed, targets: Iterable[Pod], run: str, mode: str) -> tuple[
                     plan=plan(seen, role, pod),
                 )
             )
-    return tuple(found)
+    return (*found, *(_hosts(seen, grounds.values(), run, deep) if deep else ()))
+
+
+def _hosts(seen: Observed, pods: Iterable[Pod], run: str, home: str) -> Iterator[Spot]:
+    for place, pod in enumerate({pod.node: pod for pod in pods}.values()):
+        yield Spot(
+            role=Role.HOST,
+            target=pod,
+            node=pod.node,
+            host=f"dnsdebug-{run}-{Role.HOST.value}{place or ''}",
+            container=manifests.CONTAINER,
+            plan=plan(seen, Role.HOST, pod),
+            home=home,
+        )
 
 
 def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, ...]:
@@ -228,6 +247,8 @@ def manifest(
     )
     if is_sibling:
         manifests.keep_out_of_services(made, pod)
+    if spot.role is Role.HOST:
+        manifests.host_pod(made)
     return made
 
 

@@ -1,0 +1,127 @@
+"""What the privileged pod saw of its node, each thing read when first asked for.
+
+Everything raises `Missing` with the reason where it could not be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kubectl_dnsdebug.model import Missing, Transcript, Transport, Vantage
+from kubectl_dnsdebug.parse import host
+from kubectl_dnsdebug.parse.host import Flow, Flows, HostFile, Kubelet, Listener, Route, Settings
+
+T = TypeVar("T")
+BRIDGE_NF = "net.bridge.bridge-nf-call-iptables"
+BRIDGE_NF6 = "net.bridge.bridge-nf-call-ip6tables"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    """A node, by the transcripts of `witness`."""
+
+    vantage: Vantage
+    transcripts: Mapping[str, Transcript]  # by what was asked, such as `route.10.96.0.10`
+
+    def id(self, what: str) -> str:
+        """The evidence id of one thing that was asked."""
+        return f"{self.vantage.id}#host.{what}"
+
+    def _read(self, what: str, reader: Callable[[str], T | None], code: int = 0) -> T:
+        found = self.transcripts.get(what)
+        if found is None:
+            raise Missing(f"{what} was not asked on {self.vantage.node}")
+        if found.failure or found.exit_code not in (0, code):
+            raise Missing(found.failure or found.out.partition("\n")[0] or f"no {what}")
+        value = reader(found.out)
+        if value is None:
+            raise Missing(f"{what} of {self.vantage.node} could not be understood")
+        return value
+
+    def route(self, address: str) -> Route:
+        """Where the node's own packets to it go; `ip` fails with 2 where they go nowhere."""
+        return self._read(f"route.{address}", host.route, code=2)
+
+    @property
+    def settings(self) -> Settings:
+        return self._read("sysctl", host.settings)
+
+    def bridged_replies_skip_nat(self, *, ipv6: bool = False) -> bool:
+        """Whether bridged packets pass iptables by: the key is 0, or not there at all."""
+        settings = self.settings
+        name = BRIDGE_NF6 if ipv6 else BRIDGE_NF
+        if name not in settings.values:
+            raise Missing(f"{name} of {self.vantage.node} was not read")
+        return settings.values[name] in (None, "0")
+
+    def flows(self, address: str) -> Flows:
+        return self._read(f"flows.{address}", host.flows)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        return self._read("counters", host.counters)
+
+    @property
+    def translation(self) -> Translation:
+        """What kube-proxy's tables say. Missing where no table could be read."""
+        found: list[tuple[str, host.Table]] = []
+        gaps: list[str] = []
+        for what, reader in (("nat", host.iptables), ("nft", host.nft), ("ipvs", host.ipvs)):
+            try:
+                found.append((self.id(what), self._read(what, reader)))
+            except Missing as gap:
+                gaps.append(str(gap))
+        if not found:
+            raise Missing(gaps[0])
+        return Translation(tables=tuple(found))
+
+    def file(self, path: str) -> HostFile:
+        return self._read(f"file.{path}", lambda text: next(iter(host.files(text)), None))
+
+    @property
+    def kubelet(self) -> Kubelet:
+        return self._read(f"kubelet.{self.vantage.node}", host.kubelet)
+
+    @property
+    def kubelet_id(self) -> str:
+        return self.id(f"kubelet.{self.vantage.node}")
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        return self._read("listeners", host.listeners)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """kube-proxy's tables that could be read, with their evidence ids."""
+
+    tables: tuple[tuple[str, host.Table], ...]
+
+    @property
+    def is_kube_proxy(self) -> bool:
+        """Whether kube-proxy has made tables there: then a rule that is not there is missing.
+        Without any, another program may translate in its own way."""
+        return any(table.present for _, table in self.tables)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Those that kube-proxy made, or all where there is none."""
+        made = tuple(id for id, table in self.tables if table.present)
+        return made or tuple(id for id, _ in self.tables)
+
+    def backends(self, address: str, transport: Transport = Transport.UDP) -> tuple[str, ...]:
+        """The addresses behind a Service's; empty without a rule."""
+        return tuple(
+            dict.fromkeys(
+                ip
+                for _, table in self.tables
+                for ip in table.backends.get((address, transport), ())
+            )
+        )
+
+
+def stale(flows: Flows, endpoints: frozenset[str]) -> tuple[Flow, ...]:
+    """Flows whose answers are awaited from an address that is no DNS pod of now."""
+    return tuple(flow for flow in flows.told if flow.answers_from not in endpoints)

@@ -1,0 +1,89 @@
+"""Routes, kernel settings and listening sockets of a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_UNREACHABLE = re.compile(r"unreachable|no route to host|prohibit|blackhole", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where the node's own packets to one address go. `text` is the line that says so."""
+
+    reachable: bool
+    device: str
+    gateway: str
+    text: str
+
+
+def route(text: str) -> Route | None:
+    """The answer of `ip route get`; None when it is none."""
+    first = text.strip().partition("\n")[0].strip()
+    if _UNREACHABLE.search(text):
+        return Route(reachable=False, device="", gateway="", text=first)
+    words = first.split()
+    if "dev" not in words:
+        return None
+    return Route(
+        reachable=True,
+        device=_after(words, "dev"),
+        gateway=_after(words, "via"),
+        text=first,
+    )
+
+
+def _after(words: list[str], key: str) -> str:
+    place = words.index(key) + 1 if key in words else len(words)
+    return words[place] if place < len(words) else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Kernel settings by their sysctl names, None for one that this kernel does not have now.
+
+    `bridges` are the node's bridge devices.
+    """
+
+    values: Mapping[str, str | None]
+    bridges: tuple[str, ...]
+
+    def number(self, name: str) -> int | None:
+        text = self.values.get(name) or ""
+        return int(text) if text.isascii() and text.isdigit() else None
+
+
+def settings(text: str) -> Settings:
+    """Lines `NAME = VALUE`, `NAME absent` and `bridge DEVICE`; others are passed over."""
+    values: dict[str, str | None] = {}
+    bridges: list[str] = []
+    for line in text.splitlines():
+        match line.split():
+            case ["bridge", device]:
+                bridges.append(device)
+            case [name, "absent"]:
+                values[name] = None
+            case [name, "=", *words] if words:
+                values[name] = " ".join(words)
+    return Settings(values=values, bridges=tuple(bridges))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A socket of the node's network that takes DNS. `address` is the kernel's hex for IPv6."""
+
+    protocol: str
+    address: str
+    port: int
+
+
+def listeners(text: str) -> tuple[Listener, ...]:
+    """Lines `PROTOCOL ADDRESS PORT`."""
+    found = (line.split() for line in text.splitlines())
+    return tuple(
+        Listener(protocol=words[0], address=words[1], port=int(words[2]))
+        for words in found
+        if len(words) == 3 and words[2].isascii() and words[2].isdigit()
+    )
