@@ -45,9 +45,9 @@ def silent_port() -> Iterator[int]:
 
 
 def words(
-    shell: Sequence[str], items: Sequence[str], limit: int = 15, known: str = ""
+    shell: Sequence[str], items: Sequence[str], limit: int = 15, known: str = "", many: int = 32
 ) -> list[str]:
-    return [*shell, "-c", frames.runner(), "dnsdebug", str(limit), known, *items]
+    return [*shell, "-c", frames.runner(), "dnsdebug", f"{limit}/{many}", known, *items]
 
 
 def start(

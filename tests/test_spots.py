@@ -31,7 +31,7 @@ def build(spot: Spot, policies: tuple[Any, ...] = (), **more: Any) -> Manifest:
 
 def argv(spot: Spot) -> list[str]:
     items = [probe.item for probe in spot.plan.probes]
-    return ["sh", "-c", "RUNNER", "kubectl-dnsdebug", "15", "10.96.0.10", *items]
+    return ["sh", "-c", "RUNNER", "kubectl-dnsdebug", "15/32", "10.96.0.10", *items]
 
 
 CONTEXT = {
@@ -408,3 +408,24 @@ def test_a_silence_of_the_target_alone_needs_no_witness() -> None:
     beside = reports.Place(Role.CONTROL).file(reports.CONF).battery()
     seen = Observed(reports.evidence(reports.in_pod().battery(dead), beside))
     assert spots.witnesses(seen, [target()], RUN) == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_once"),
+    [
+        ({}, 32),
+        ({"cpu": "2"}, 32),
+        ({"memory": "1Gi"}, 8),
+        ({"memory": "64Mi"}, 3),
+        ({"memory": "1Gi", "cpu": "100m"}, 3),
+    ],
+)
+def test_a_pod_with_little_to_give_is_asked_little(limits: dict[str, str], at_once: int) -> None:
+    """A container in the pod shares its limits: probes must not take the application's memory."""
+    pod = target(spec={"containers": [{"name": "app", "resources": {"limits": limits}}]})
+    found = {role: spot.plan for role, spot in all_spots(pod).items()}
+    assert found[Role.TARGET].at_once == at_once
+    assert found[Role.CONTROL].at_once == 32
+    frugal = at_once == 3
+    plenty = {role: spot.plan for role, spot in all_spots().items()}
+    assert (found[Role.TARGET].cost < plenty[Role.TARGET].cost) == frugal

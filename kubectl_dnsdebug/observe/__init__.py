@@ -1,1 +1,1 @@
-"""Evidence made easy to ask: typed objects, answers, and the symptoms that rules start from. Pure."""
+"""Evidence made easy to ask: typed objects, answers, the symptoms that rules start from. Pure."""

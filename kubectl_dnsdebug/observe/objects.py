@@ -29,6 +29,20 @@ def items(data: Json) -> tuple[Json, ...]:
     return tuple(data.get("items") or ())
 
 
+_SUFFIXES = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{letter}i": 1024.0**power for power, letter in enumerate("KMGT", start=1)
+}
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity, such as 100m or 64Mi, as a number; infinite when it is none."""
+    number = text.rstrip("mkMGTKi")
+    try:
+        return float(number) * _SUFFIXES.get(text.removeprefix(number), 1.0)
+    except ValueError:
+        return float("inf")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """A container of a pod as it is now. `waiting`, `last_exit`: reasons, empty without one."""
@@ -81,6 +95,21 @@ class Pod:
     def dns_config(self) -> Json | None:
         found: Json | None = at(self.raw, "spec", "dnsConfig")
         return found
+
+    @property
+    def memory_limit(self) -> float | None:
+        """Bytes that all containers may take together; None when one of them is not limited."""
+        return self._limit("memory")
+
+    @property
+    def cpu_limit(self) -> float | None:
+        """Processors that all containers may take together; None when one is not limited."""
+        return self._limit("cpu")
+
+    def _limit(self, resource: str) -> float | None:
+        containers = at(self.raw, "spec", "containers", default=())
+        limits = [at(each, "resources", "limits", resource) for each in containers]
+        return sum(map(quantity, limits)) if limits and None not in limits else None
 
     @property
     def restarts(self) -> int:

@@ -18,14 +18,17 @@ END = "= end "
 CUT = "its output was cut or torn on the way"
 LONGEST = 400_000  # characters of one transcript: more than any DNS message prints
 _CODE = re.compile(r"[0-9]{1,3}")
+_INDENT = re.compile(r"^ +")
 
 
 def runner(role: Role = Role.TARGET) -> str:
-    """The shell text that probing containers run, less its comments: it stays in the pod's spec."""
+    """The shell text that probing containers run: it stays in the pod's spec, so that comments and
+    most of the indentation are left out."""
     folder = resources.files("kubectl_dnsdebug.plan")
     names = ("host.sh", "runner.sh") if role is Role.HOST else ("runner.sh",)
     text = "".join(folder.joinpath(name).read_text("utf-8") for name in names)
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return "".join(f"{_INDENT.sub(' ', line)}\n" for line in lines)
 
 
 @dataclass

@@ -57,9 +57,11 @@ def security_context(uid: int) -> Manifest:
     }
 
 
-def command(runner: str, limit: int, known: Sequence[str], items: Sequence[str]) -> list[str]:
+def command(
+    runner: str, limit: int, many: int, known: Sequence[str], items: Sequence[str]
+) -> list[str]:
     """The runner with its arguments; no probe is ever part of the shell text."""
-    return ["sh", "-c", runner, MANAGER, str(limit), " ".join(known), *items]
+    return ["sh", "-c", runner, MANAGER, f"{limit}/{many}", " ".join(known), *items]
 
 
 def ephemeral_container(

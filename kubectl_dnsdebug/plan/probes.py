@@ -4,8 +4,9 @@ A probe's id starts with its purpose, by which rules find the answers again: `re
 server owns, so only the path and the server decide; `svc` a Service of the pod's namespace; `ext` a
 name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk`
 each candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub`
-a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names;
-`host` what the node itself shows.
+a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names; `step`
+each candidate of a name that is walked; `host`
+what the node itself shows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from kubectl_dnsdebug.model import Role, Transport
+from kubectl_dnsdebug.model import Purpose, Role, Transport
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, set_up
@@ -68,6 +69,7 @@ class Plan:
 
     known: tuple[str, ...]
     probes: tuple[Probe, ...]
+    at_once: int  # probes that may run at the same time
 
     @property
     def cost(self) -> int:
@@ -77,11 +79,14 @@ class Plan:
 def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
     """What to ask at a place of that role for this target. Reads the survey only."""
     stage = set_up(seen, role, pod)
-    battery = HOST_BATTERY if role is Role.HOST else BATTERY
+    purpose = seen.evidence.request.purpose
+    battery = HOST_BATTERY if role is Role.HOST else BATTERIES[purpose]
     probes = tuple(probe for build in battery for probe in build(stage))
+    by_name = purpose is not Purpose.RESOLVE  # whose walk asks each nameserver of the file alike
     return Plan(
-        known=tuple(s.ip for s in stage.services if s.port == DNS_PORT),
+        known=tuple(s.ip for s in stage.services if s.port == DNS_PORT and by_name),
         probes=tuple(_once(probes)),
+        at_once=stage.at_once,
     )
 
 
@@ -117,11 +122,11 @@ def reach(stage: Stage) -> Iterator[Probe]:
     if stage.role is Role.DEFAULT:
         often, few = 4, 1
     else:
-        often, few = (FRESH_PORTS, 3) if stage.is_target else (6, 2)
+        often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)
     for server in stage.services:
         yield from _gates(stage, server, often, few)
     for server in stage.replicas:
-        yield from _gates(stage, server, 3 if stage.is_target else 2, 1)
+        yield from _gates(stage, server, 3 if stage.is_target and not stage.frugal else 2, 1)
     if stage.role is not Role.DEFAULT:
         yield from _gates(stage, ANY_NS, 3, 1)
 
@@ -231,7 +236,7 @@ def forms(stage: Stage) -> Iterator[Probe]:
     if own := stage.names.own:
         relative += [own.name, f"{own.name}.{own.namespace}", f"{own.name}.{own.namespace}.svc"]
     first = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
-    for name in relative:
+    for name in relative[:1] if stage.frugal else relative:
         argv = ["dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2"]
         yield _typed(f"form.{name}", first, argv, cost=2)
     for name in ("kubernetes.default", *stage.names.asked):
@@ -251,7 +256,7 @@ def walk(stage: Stage) -> Iterator[Probe]:
     if not stage.is_target:
         return
     for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
-        for type in ("A", "AAAA"):
+        for type in ("A",) if stage.frugal else ("A", "AAAA"):
             yield _ask(
                 f"walk.{type}.{name}.{{search}}",
                 FIRST_NS,
@@ -259,6 +264,20 @@ def walk(stage: Stage) -> Iterator[Probe]:
                 type,
                 stream=f"w{type}",
             )
+
+
+def steps(stage: Stage) -> Iterator[Probe]:
+    """Every candidate of the user's name, of every nameserver, each in a stream of its own.
+
+    Twice, as programs do that get no answer.
+    """
+    for name in stage.names.asked:
+        tails = (".",) if name.endswith(".") else (".", ".{search}.")
+        for tail in tails:
+            absolute = name.rstrip(".") + tail
+            for type in ("A", "AAAA"):
+                stream = f"{type}.{absolute}"
+                yield _ask(f"step.{stream}", ANY_NS, absolute, type, stream=stream, times=2)
 
 
 def users(stage: Stage) -> Iterator[Probe]:
@@ -326,6 +345,12 @@ BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
     users,
     fixed_port,
 )
+
+BATTERIES = {
+    Purpose.DIAGNOSE: BATTERY,
+    Purpose.RESOLVE: (files, steps),
+    Purpose.DIFF: (files,),
+}
 
 
 def _once(probes: Iterable[Probe]) -> Iterator[Probe]:

@@ -2,7 +2,7 @@
 #
 #   sh -c "$(cat runner.sh)" dnsdebug LIMIT KNOWN ITEM...
 #
-# LIMIT  seconds after which it gives up.
+# LIMIT  SECONDS/MANY: when it gives up, and how many probes it runs at once.
 # KNOWN  nameservers that have items of their own, separated by spaces.
 # ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app;
 #        witness where host.sh stands before this script.
@@ -22,7 +22,7 @@
 set -f
 LC_ALL=C
 export LC_ALL
-limit=$1 known=" $2 "
+limit=${1%/*} many=${1#*/} known=" $2 "
 shift 2
 nl='
 '
@@ -104,6 +104,18 @@ run() {
     return "$code"
 }
 
+# pass SERVER=PID...: wait for these gates, and note whose server answered
+pass() {
+    for gate; do
+        server=${gate%=*}
+        gated="$gated$server "
+        wait "${gate##*=}"
+        # 127: it could not be asked, which says nothing about the server.
+        case $? in 0 | 127) alive="$alive$server " ;; esac
+    done
+    gates=
+}
+
 # fill ITEM HOLE VALUE: every HOLE in ITEM becomes VALUE; the result is in $filled
 fill() {
     filled= rest=$1
@@ -180,25 +192,20 @@ work() {
         done
     done
 
-    gates= lanes=' '
+    gates= lanes=' ' gated=' ' alive=' ' running=0
     for item; do
         id=${item%% *} lane=${item#* } lane=${lane%% *}
         case $lane in
         */gate)
             run $item &
-            gates="$gates ${lane%/gate}=$!" ;;
+            gates="$gates ${lane%/gate}=$!"
+            running=$((running + 1))
+            [ "$((running % many))" -ne 0 ] || pass $gates ;;
         *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " ;; esac ;;
         esac
     done
-    gated=' ' alive=' '
-    for gate in $gates; do
-        server=${gate%=*}
-        gated="$gated$server "
-        wait "${gate##*=}"
-        # 127: it could not be asked, which says nothing about the server.
-        case $? in 0 | 127) alive="$alive$server " ;; esac
-    done
-    streams=
+    pass $gates
+    streams= running=0
     for lane in $lanes; do
         server=${lane%/*} dead=
         case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
@@ -219,6 +226,8 @@ work() {
             done
         ) &
         streams="$streams $!"
+        running=$((running + 1))
+        [ "$((running % many))" -ne 0 ] || { wait $streams; streams=; }
     done
     [ -z "$streams" ] || wait $streams
     echo "= end $#"

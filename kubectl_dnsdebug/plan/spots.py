@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_dnsdebug.model import Missing, Role, Subject, Vantage, node
+from kubectl_dnsdebug.model import Missing, Purpose, Role, Subject, Vantage, node
 from kubectl_dnsdebug.observe.objects import Endpoint, Pod, at, items
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import manifests
@@ -131,7 +131,8 @@ def spots(
                 )
             )
         grounds.setdefault((pod.node, pod.namespace), pod)
-    for place, pod in enumerate(grounds.values()):
+    alone = seen.evidence.request.purpose is Purpose.RESOLVE
+    for place, pod in enumerate(() if alone else grounds.values()):
         for role in (Role.CONTROL, Role.DEFAULT):
             found.append(
                 Spot(
@@ -163,21 +164,21 @@ def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, .
     """A second look, from the node of a ready but silent DNS pod: is it the pod, or the way?"""
     found: dict[str, Spot] = {}
     for pod in targets:
-        for node in _nodes_of_silent_dns_pods(seen, pod):
+        for there in _nodes_of_silent_dns_pods(seen, pod):
             spot = Spot(
                 role=Role.CONTROL,
                 target=pod,
-                node=node,
+                node=there,
                 host=f"dnsdebug-{run}-witness{len(found) or ''}",
                 container=manifests.CONTAINER,
                 plan=plan(seen, Role.CONTROL, pod),
             )
-            found.setdefault(node, spot)
+            found.setdefault(there, spot)
     return tuple(found.values())[:MOST_WITNESSES]
 
 
 def _nodes_of_silent_dns_pods(seen: Observed, pod: Pod) -> Iterator[str]:
-    """Where ready DNS pods run that plain pods beside the target do not reach.
+    """Where ready DNS pods run that plain pods beside the target do not reach, or not always.
 
     A silence that is the target's alone has its cause in the target; without a plain pod to tell,
     the target's word counts.
@@ -188,10 +189,10 @@ def _nodes_of_silent_dns_pods(seen: Observed, pod: Pod) -> Iterator[str]:
             continue
         for look in (seen.control, seen.own):
             try:
-                dead = seen.reach(look(pod.subject), endpoint.ip).dead
+                lost = seen.reach(look(pod.subject), endpoint.ip).silent
             except Missing:
                 continue
-            if dead:
+            if lost:
                 yield endpoint.node
             break
 
@@ -217,9 +218,9 @@ def manifest(
 ) -> Manifest:
     """The ephemeral container or the pod that a spot needs."""
     pod = spot.target
-    argv = manifests.command(
-        runner, RUNNER_LIMIT, spot.plan.known, [probe.item for probe in spot.plan.probes]
-    )
+    plan = spot.plan
+    items = [probe.item for probe in plan.probes]
+    argv = manifests.command(runner, RUNNER_LIMIT, plan.at_once, plan.known, items)
     uid = manifests.uid_for(pod, namespace)
     if spot.role is Role.TARGET:
         return manifests.ephemeral_container(
