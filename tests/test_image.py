@@ -28,7 +28,7 @@ AGNHOST = {
     # the applets of Alpine's busybox that a probe could want (aports, main/busybox/busyboxconfig)
     "busybox": """[ arp arping ash awk base64 basename cat chmod chown chroot cksum clear cmp comm
         cp cut date dd df diff dirname dmesg du echo egrep env expand expr false fgrep find flock
-        fold free getopt grep groups gunzip gzip head hexdump hostname id ifconfig install kill killall
+        fold free getopt grep groups gunzip gzip head hexdump hostname id ifconfig install kill
         less ln ls lsof md5sum mkdir mkfifo mktemp more mount mountpoint mv nc netstat nice nl
         nohup nproc nsenter nslookup od paste pgrep pidof ping printenv printf ps pwd readlink
         realpath renice rev rm rmdir route sed seq setpriv setsid sh sha256sum shuf sleep sort

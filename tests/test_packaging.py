@@ -173,6 +173,55 @@ def test_filling_in_the_entry(tmp_path: Path) -> None:
     assert "OWNER" not in krew.dump(filled)
 
 
+# -- what pip installs -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def from_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel's content, the wheel made of the source archive alone."""
+    folder = tmp_path_factory.mktemp("sdist")
+    source = folder / "source"
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "kubectl_dnsdebug", source / "kubectl_dnsdebug", ignore=skip)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pack = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    made = [sys.executable, "-c", pack, str(folder)]
+    subprocess.run(made, cwd=source, check=True, capture_output=True)
+    (sdist,) = folder.glob("*.tar.gz")
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*wheel, "--wheel-dir", folder, sdist], check=True)
+    (packed,) = folder.glob("*.whl")
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_a_source_archive_has_every_file_of_the_program(from_sdist: Path) -> None:
+    def files(root: Path) -> set[str]:
+        found = (path for path in root.rglob("*") if path.is_file())
+        return {str(path.relative_to(root)) for path in found if path.suffix != ".pyc"}
+
+    assert files(from_sdist / "kubectl_dnsdebug") == files(ROOT / "kubectl_dnsdebug")
+
+
+def test_what_is_installed_runs_as_a_module(from_sdist: Path, tmp_path: Path) -> None:
+    for words, says in (
+        (["--version"], f"kubectl-dnsdebug {kubectl_dnsdebug.__version__}"),
+        (["explain", RULES[0].slug], RULES[0].slug),
+        (["rbac"], "kind: ClusterRole"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "kubectl_dnsdebug", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(from_sdist)},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert says in done.stdout
+
+
 # -- the frozen program ----------------------------------------------------------------------------
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
