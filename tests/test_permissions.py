@@ -85,4 +85,5 @@ def test_roles_grant_what_the_tool_does() -> None:
             assert "*" not in str(rule), "nothing is granted that is not named"
             assert "secrets" not in rule["resources"]
             if set(rule["verbs"]) & {"create", "delete", "patch"}:
-                assert role["metadata"]["name"] in ("dnsdebug-pod", "dnsdebug-companions")
+                name = role["metadata"]["name"]
+                assert name in ("dnsdebug-pod", "dnsdebug-companions", "dnsdebug-deep")
