@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks import startup
+from benchmarks.timing import RUNS, Amount, show, timed
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS
 
 IMAGE = "dnsdebug.test/dnsutils:1"
 TARGET = ("pod/web", "-n", "shop")
 DEAD = "coredns-scaled-to-zero"
-RUNS = 7
 
 
 def main() -> None:
@@ -49,19 +46,17 @@ def measure(cluster: Cluster) -> None:
     for turn in range(RUNS):  # in turn, so that a slow moment of the machine hits both
         floors.append(floor(env, turn))
         healthy.append(timed(lambda: run([*TOOL, *TARGET], env)))
-    show("floor: one pod, one dig, its log", floors)
-    show("healthy pod, whole run", healthy)
+    show("floor: one pod, one dig, its log", *map(Amount, floors))
+    show("healthy pod, whole run", *map(Amount, healthy))
     ratios = [tool / by_hand for tool, by_hand in zip(healthy, floors, strict=True)]
-    show("  ratio to the floor", ratios, "x")
+    show("  ratio to the floor", *(Amount(ratio, "x") for ratio in ratios))
     counts(env, "healthy pod")
     with FAULTS[DEAD].applied(cluster):
-        show("dead DNS, whole run", [timed(lambda: run([*TOOL, *TARGET], env)) for _ in range(3)])
+        dead = [timed(lambda: run([*TOOL, *TARGET], env)) for _ in range(3)]
+        show("dead DNS, whole run", *map(Amount, dead))
         counts(env, "dead DNS")
     print()
-    for words in (["--help"], ["--version"], ["explain"], ["rbac"]):
-        binary = [f"{sysconfig.get_path('scripts')}/kubectl-dnsdebug", *words]
-        times = [timed(partial(run, binary, env)) for _ in range(RUNS)]
-        show(f"start-up: {' '.join(words)}", times)
+    startup.main()
 
 
 TOOL = ["kubectl", "dnsdebug"]
@@ -89,24 +84,13 @@ def counts(env: Mapping[str, str], what: str) -> None:
         saved = Path(folder) / "evidence.json"
         run([*TOOL, *TARGET, "--save", str(saved)], env)
         found = json.loads(saved.read_text())["counts"]
-    print(f"{what + ': requests, queries':44}" + ", ".join(f"{n} {k}" for k, n in found.items()))
+    print(f"{what + ': requests, queries':56}" + ", ".join(f"{n} {k}" for k, n in found.items()))
 
 
 def run(argv: list[str], env: Mapping[str, str]) -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 3, 4):
         sys.exit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-
-
-def timed(action: Callable[[], object]) -> float:
-    began = time.monotonic()
-    action()
-    return time.monotonic() - began
-
-
-def show(what: str, values: list[float], unit: str = "s") -> None:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    print(f"{what:44}{middle:6.2f} {unit} ({low:.2f}-{high:.2f})", flush=True)
 
 
 main()
