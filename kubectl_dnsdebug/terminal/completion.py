@@ -82,9 +82,9 @@ def kube_context(context: click.Context, begun: str) -> list[CompletionItem]:
 
 def slug(_: click.Context, begun: str) -> list[CompletionItem]:
     """Rules by their slug."""
-    from kubectl_dnsdebug.rules import RULES
+    from kubectl_dnsdebug.terminal import catalogue
 
-    return [CompletionItem(rule.slug) for rule in RULES if rule.slug.startswith(begun)]
+    return [CompletionItem(slug) for slug in catalogue.texts() if slug and slug.startswith(begun)]
 
 
 def _items(context: click.Context, kind: str, begun: str, before: str = "") -> list[CompletionItem]:
