@@ -368,8 +368,31 @@ def test_a_pod_that_takes_no_ephemeral_container_gets_a_sibling(pod: Pod, reason
     ],
 )
 def test_where_nothing_can_run(pod: Pod, why: str) -> None:
-    assert why in spots.unfit(pod)
+    assert why in spots.unfit(Observed(reports.evidence()), pod)
     assert places(pod) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"conditions": [{"type": "Ready", "status": "Unknown"}]}, "does not report any more"),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, ""),
+        (
+            {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "nodeInfo": {"operatingSystem": "windows"},
+            },
+            "it is a Windows pod",
+        ),
+    ],
+)
+def test_a_node_on_which_nothing_can_start(status: dict[str, Any], why: str) -> None:
+    """Known at once, before anything is made; a node that is merely not ready may still do."""
+    node_fact = reports.got("node/w1", {"metadata": {"name": "w1"}, "status": status})
+    seen = Observed(reports.evidence(facts=(node_fact,)))
+    found = spots.unfit(seen, target())
+    assert bool(found) == bool(why)
+    assert why in found
 
 
 def test_two_companions_for_each_node_and_namespace() -> None:

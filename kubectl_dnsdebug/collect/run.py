@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from kubectl_dnsdebug.model import (
     Fact,
     Made,
     Missing,
+    Purpose,
     Request,
     Role,
     State,
@@ -31,7 +32,7 @@ from kubectl_dnsdebug.plan import frames, spots
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.spots import Spot
 
-RESERVE = 3.0  # seconds of the time-out kept for logs and cleaning up
+RESERVE = 6.0  # seconds of the time-out kept for logs and cleaning up
 GRACE = 60  # seconds after the time-out when the kubelet kills a pod that a killed run left
 Progress = Callable[[str], None]
 
@@ -124,9 +125,15 @@ def run(
         probed = time.monotonic()
         with ThreadPoolExecutor(max_workers=1) as pool:
             cleaning = pool.submit(cleanup.settle, session, ledger)
-            more = survey.aftermath(
-                session, seen.facts, [t.pod for t in targets], ill=_ill(Observed(seen))
-            )
+            more: tuple[Fact, ...] = ()
+            if request.purpose is Purpose.DIAGNOSE:
+                more = survey.aftermath(
+                    session,
+                    seen.facts,
+                    [t.pod for t in targets],
+                    ill=_ill(Observed(seen)),
+                    stale=_stale(Observed(seen)),
+                )
             cleaning.result()
     finally:
         cleanup.settle(session, ledger)
@@ -134,7 +141,7 @@ def run(
     return replace(
         seen,
         facts=seen.facts + more,
-        vantages=(*seen.vantages, *(_unfit(t) for t in targets if spots.unfit(t.pod))),
+        vantages=(*seen.vantages, *_unfit(Observed(seen), targets)),
         made=_fates(ledger, seen.vantages),
         timing={
             "survey": round(surveyed - started, 3),
@@ -172,15 +179,17 @@ def _round(
     )
 
 
-def _unfit(target: Target) -> Vantage:
-    spot = Vantage(
-        id=f"{Role.TARGET.value}:{target.pod.namespace}/{target.pod.name}",
-        role=Role.TARGET,
-        node=target.pod.node,
-        stands_for=target.pod.subject,
-        failure=spots.unfit(target.pod),
-    )
-    return spot
+def _unfit(seen: Observed, targets: Sequence[Target]) -> Iterator[Vantage]:
+    """A failed vantage for each target for which nothing could be started."""
+    for pod in (target.pod for target in targets):
+        if why := spots.unfit(seen, pod):
+            yield Vantage(
+                id=f"{Role.TARGET.value}:{pod.namespace}/{pod.name}",
+                role=Role.TARGET,
+                node=pod.node,
+                stands_for=pod.subject,
+                failure=why,
+            )
 
 
 def _place(
@@ -239,6 +248,11 @@ def _ill(seen: Observed) -> bool:
         return not all(pod.ready and not pod.restarts for pod in seen.dns_pods)
     except Missing:
         return False
+
+
+def _stale(seen: Observed) -> bool:
+    """Whether a flow that keeps its source port got no answer."""
+    return any(a.status.is_silence for a in seen.answers if "#fixed" in a.id)
 
 
 def _fates(ledger: Ledger, vantages: tuple[Vantage, ...]) -> tuple[Made, ...]:

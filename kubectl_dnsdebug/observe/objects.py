@@ -176,7 +176,8 @@ def read_node(data: Json) -> Node:
     info = at(data, "status", "nodeInfo", default={})
     return Node(
         name=at(data, "metadata", "name", default=""),
-        ready={"True": True, "False": False}.get(conditions.get("Ready", "")),
+        ready=conditions.get("Ready") == "True",
+        silent=conditions.get("Ready") == "Unknown",
         os=info.get("operatingSystem", ""),
         labels=at(data, "metadata", "labels", default={}),
         taints=tuple(

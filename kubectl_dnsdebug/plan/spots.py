@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_dnsdebug.model import Missing, Purpose, Role, Subject, Vantage, node
-from kubectl_dnsdebug.observe.objects import Endpoint, Pod, at, items
+from kubectl_dnsdebug.observe.objects import Endpoint, Node, Pod, at, items
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import manifests
 from kubectl_dnsdebug.plan.manifests import Manifest
@@ -61,9 +61,10 @@ class Spot:
         )
 
 
-def unfit(pod: Pod) -> str:
+def unfit(seen: Observed, pod: Pod) -> str:
     """Why no probe of any kind can run for this pod; empty when one can."""
-    if pod.is_windows:
+    ground = _node(seen, pod)
+    if pod.is_windows or (ground and ground.os == "windows"):
         return "it is a Windows pod, and the probes are Linux programs"
     if not pod.node:
         why = next(
@@ -75,7 +76,16 @@ def unfit(pod: Pod) -> str:
             "",
         )
         return "it is Pending, on no node yet" + (f": {why}" if why else "")
+    if ground and ground.silent:
+        return f"its node {pod.node} does not report any more: the kubelet or the machine is down"
     return ""
+
+
+def _node(seen: Observed, pod: Pod) -> Node | None:
+    try:
+        return seen.node(pod.node)
+    except Missing:
+        return None
 
 
 def needs_sibling(pod: Pod) -> str:
@@ -114,7 +124,7 @@ def spots(
     found: list[Spot] = []
     grounds: dict[tuple[str, str], Pod] = {}
     for pod in targets:
-        if unfit(pod):
+        if unfit(seen, pod):
             continue
         reason = "asked for by --mode" if mode == "sibling" else needs_sibling(pod)
         if reason:
