@@ -127,6 +127,8 @@ def test_without_any_evidence_it_does_not_know(rule: Rule) -> None:
 @each_rule
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_it_has_a_case_of_each_outcome(rule: Rule, outcome: Outcome) -> None:
+    if outcome is Outcome.UNKNOWN and rule.severity is Severity.INFO:
+        return  # advice that could not be given is no gap
     assert [c for c in rule_cases.ALL if c.rule == rule.slug and c.outcome is outcome]
 
 

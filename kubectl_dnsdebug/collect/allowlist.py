@@ -57,6 +57,7 @@ POD: Shape = {
         "imagePullSecrets": True,
         "volumes": {"name": True, "configMap": {"name": True, "items": True}},
         "containers": _CONTAINER,
+        "initContainers": {"name": True, "image": True, "restartPolicy": True},
     },
     "status": {
         "phase": True,

@@ -6,6 +6,7 @@ second reading comes late on purpose: logs and events then tell of our own quest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -22,6 +23,7 @@ Job = Callable[[], Fact | Iterable[Fact]]
 MOST_LOGS = 4  # that are read, of the DNS pods that look worst
 LOG_TAIL = 200  # lines of a DNS pod's log
 LOG_BYTES = 256_000
+_MODE = re.compile(r"^ *mode: *[\"']?(\w*)", re.MULTILINE)
 
 
 def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
@@ -66,9 +68,12 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
 
 
 def aftermath(
-    session: Session, facts: tuple[Fact, ...], targets: Iterable[Pod], *, ill: bool
+    session: Session, facts: tuple[Fact, ...], targets: Iterable[Pod], *, ill: bool, stale: bool
 ) -> tuple[Fact, ...]:
-    """Logs and events: what explains, but does not decide what to probe. More where `ill`."""
+    """Logs and events: what explains, but does not decide what to probe. More where `ill`.
+
+    `stale`: a flow is lost where others pass, and what becomes of flows is for kube-proxy's mode.
+    """
     pods = tuple(targets)
     dns_pods = _dns_pods_in(facts)
     namespaces = {pod.namespace for pod in pods}
@@ -81,6 +86,8 @@ def aftermath(
         ]
         if not any(each.ready for each in dns_pods):
             jobs += [partial(_deployments, session, ns) for ns in _dns_namespaces(facts)]
+    if stale:
+        jobs.append(partial(_proxy_mode, session))
     jobs += [partial(_events, session, namespace) for namespace in sorted(namespaces)]
     logs = [
         partial(_log, session, pod, previous=previous)
@@ -252,6 +259,20 @@ def _system_pods(session: Session, name: str) -> Fact:
         need="list pods in kube-system",
         query={"fieldSelector": f"spec.nodeName={name}", "limit": "100"},
     )
+
+
+def _proxy_mode(session: Session) -> Fact:
+    """How kube-proxy translates, by the configuration that kubeadm and others give it."""
+    id, need = "kube-proxy-mode", "get configmap kube-proxy in kube-system"
+    try:
+        reply = session.get("/api/v1/namespaces/kube-system/configmaps/kube-proxy")
+    except ClusterError as wrong:
+        return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))
+    if not reply.ok:
+        return failed(id, reply, need)
+    texts = at(reply.body, "data", default={}).values()
+    modes = [found[1] for text in texts if (found := _MODE.search(text))]
+    return Fact(id=id, state=State.GOT, data={"mode": clean(next(iter(modes), ""))})
 
 
 def _deployments(session: Session, namespace: str) -> Fact:

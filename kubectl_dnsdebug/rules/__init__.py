@@ -8,10 +8,13 @@ from __future__ import annotations
 from kubectl_dnsdebug.reason.rule import Rule
 from kubectl_dnsdebug.rules.aaaa_delay import check as aaaa_delay
 from kubectl_dnsdebug.rules.bridge_nf_off import check as bridge_nf_off
+from kubectl_dnsdebug.rules.cloud_resolver_rate_limit import check as cloud_resolver_rate_limit
 from kubectl_dnsdebug.rules.clusterdns_ip_mismatch import check as clusterdns_ip_mismatch
 from kubectl_dnsdebug.rules.clusterdns_missing import check as clusterdns_missing
 from kubectl_dnsdebug.rules.clusterdomain_mismatch import check as clusterdomain_mismatch
 from kubectl_dnsdebug.rules.cni_down_on_node import check as cni_down_on_node
+from kubectl_dnsdebug.rules.conntrack_full import check as conntrack_full
+from kubectl_dnsdebug.rules.conntrack_race import check as conntrack_race
 from kubectl_dnsdebug.rules.conntrack_stale_udp import check as conntrack_stale_udp
 from kubectl_dnsdebug.rules.coredns_api_unreachable import check as coredns_api_unreachable
 from kubectl_dnsdebug.rules.coredns_bind_failed import check as coredns_bind_failed
@@ -40,11 +43,15 @@ from kubectl_dnsdebug.rules.host_resolvconf_missing_or_empty import (
 )
 from kubectl_dnsdebug.rules.host_search_inherited import check as host_search_inherited
 from kubectl_dnsdebug.rules.hostnetwork_clusterfirst import check as hostnetwork_clusterfirst
+from kubectl_dnsdebug.rules.image_resolver_config import check as image_resolver_config
+from kubectl_dnsdebug.rules.ipvs_stale import check as ipvs_stale
 from kubectl_dnsdebug.rules.kube_proxy_rules_missing import check as kube_proxy_rules_missing
+from kubectl_dnsdebug.rules.l7_dns_policy import check as l7_dns_policy
 from kubectl_dnsdebug.rules.large_answer_lost import check as large_answer_lost
 from kubectl_dnsdebug.rules.mixed_nameservers import check as mixed_nameservers
 from kubectl_dnsdebug.rules.musl_search_abort import check as musl_search_abort
 from kubectl_dnsdebug.rules.ndots_amplification import check as ndots_amplification
+from kubectl_dnsdebug.rules.negative_or_client_cache import check as negative_or_client_cache
 from kubectl_dnsdebug.rules.netpol_egress import check as netpol_egress
 from kubectl_dnsdebug.rules.no_default_route import check as no_default_route
 from kubectl_dnsdebug.rules.nodelocal_down import check as nodelocal_down
@@ -57,13 +64,16 @@ from kubectl_dnsdebug.rules.resolvconf_overwritten_or_stale import (
 )
 from kubectl_dnsdebug.rules.runtime_fallback_8888 import check as runtime_fallback_8888
 from kubectl_dnsdebug.rules.search_line_bad import check as search_line_bad
+from kubectl_dnsdebug.rules.sidecar_dns_capture import check as sidecar_dns_capture
 from kubectl_dnsdebug.rules.stubdomain_broken import check as stubdomain_broken
 from kubectl_dnsdebug.rules.tcp_fallback_broken import check as tcp_fallback_broken
 from kubectl_dnsdebug.rules.template_aaaa_nxdomain import check as template_aaaa_nxdomain
+from kubectl_dnsdebug.rules.tool_artefact import check as tool_artefact
 from kubectl_dnsdebug.rules.upstream_servfail_refused import check as upstream_servfail_refused
 from kubectl_dnsdebug.rules.upstream_timeout import check as upstream_timeout
 from kubectl_dnsdebug.rules.upstreams_disagree import check as upstreams_disagree
 from kubectl_dnsdebug.rules.wildcard_capture import check as wildcard_capture
+from kubectl_dnsdebug.rules.windows_pod_suffix import check as windows_pod_suffix
 from kubectl_dnsdebug.rules.wrong_name import check as wrong_name
 
 RULES: tuple[Rule, ...] = (
@@ -78,11 +88,15 @@ RULES: tuple[Rule, ...] = (
     runtime_fallback_8888,
     # the path
     bridge_nf_off,
+    conntrack_full,
+    conntrack_race,
     conntrack_stale_udp,
     dns_ingress_blocked,
     dns_no_ready_endpoints,
     dns_service_misbuilt,
+    ipvs_stale,
     kube_proxy_rules_missing,
+    l7_dns_policy,
     large_answer_lost,
     netpol_egress,
     nodelocal_down,
@@ -90,6 +104,7 @@ RULES: tuple[Rule, ...] = (
     overlay_broken,
     tcp_fallback_broken,
     # DNS servers and upstreams
+    cloud_resolver_rate_limit,
     coredns_api_unreachable,
     coredns_bind_failed,
     coredns_cpu_starved,
@@ -116,12 +131,17 @@ RULES: tuple[Rule, ...] = (
     headless_or_pod_record_missing,
     host_search_inherited,
     hostnetwork_clusterfirst,
+    image_resolver_config,
     mixed_nameservers,
     musl_search_abort,
     ndots_amplification,
+    negative_or_client_cache,
     not_dns,
     resolvconf_overwritten_or_stale,
     search_line_bad,
+    sidecar_dns_capture,
+    tool_artefact,
     wildcard_capture,
+    windows_pod_suffix,
     wrong_name,
 )

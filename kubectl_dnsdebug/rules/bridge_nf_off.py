@@ -28,6 +28,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
+    if symptoms.is_only_witness(seen, subject):
+        return
     for service in symptoms.service_reach(seen, place):
         if not service.silent:
             continue

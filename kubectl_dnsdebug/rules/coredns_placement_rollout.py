@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Scope, Severity, Subject
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -19,7 +19,10 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     verify="kubectl -n {namespace} get pods -o wide | grep -i dns",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    pods = [pod for pod in seen.dns_pods if pod.ready and not pod.terminating]
+    try:
+        pods = [pod for pod in seen.dns_pods if pod.ready and not pod.terminating]
+    except Missing:
+        return  # mere advice: nobody needs to know that it could not be given
     nodes = {pod.node for pod in pods}
     if len(nodes) != 1:
         return

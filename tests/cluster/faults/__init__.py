@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tests.cluster.faults import (
     corefile,
+    flows,
     names,
     node,
     nodelocal,
@@ -30,6 +31,7 @@ LAYERS = (
     pod_start,
     node,
     path,
+    flows,
     policy,
     nodelocal,
     server,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import sleep
 
 from tests.cluster import apps
 from tests.cluster.change import applied
 from tests.cluster.cluster import Cluster
+from tests.cluster.dns_change import dns_pods
 from tests.cluster.faults.fault import Fault, bites
 
 SUFFIX = "shop.svc.cluster.local."
@@ -40,6 +42,18 @@ def service_without_endpoints(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def remembered_as_absent(cluster: Cluster) -> Iterator[None]:
+    """A client asks before the Service is there, and the DNS pods remember what they told it."""
+    web, name = cluster.pod("web"), f"late.{SUFFIX}"
+    for pod in dns_pods(cluster):
+        web.expect("NXDOMAIN", name, server=pod["status"]["podIP"])
+    with applied(cluster, apps.service("late", selects="api")):
+        sleep(2)  # for the DNS pods to hear of it
+        web.expect("NXDOMAIN", name)
+        yield
+
+
 FAULTS = (
     Fault(
         name="headless-without-endpoints",
@@ -54,6 +68,13 @@ FAULTS = (
         title="An ExternalName Service that names an address",
         apply=external_name_is_address,
         args=("--name", "bank"),
+    ),
+    Fault(
+        name="remembered-as-absent",
+        slug="negative-or-client-cache",
+        title="A Service that was asked for just before it was made",
+        apply=remembered_as_absent,
+        args=("--name", "late"),
     ),
     Fault(
         name="not-dns",

@@ -1,0 +1,131 @@
+"""New connections of a node are lost at random, to whatever server: its conntrack table is full.
+
+What has an entry goes on; what needs a new one is dropped. DNS suffers first, since each question
+is a connection of its own, but everything else on the node does too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from kubectl_dnsdebug.model import (
+    Answer,
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Subject,
+    Transport,
+    Vantage,
+)
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
+
+_SERVERS = 3  # that must lose questions: what they share is the node, not the servers
+_OFTEN = 4  # questions to one server that chance does not lose all
+
+
+@rule(
+    "conntrack-full",
+    scope=Scope.NODE,
+    severity=Severity.ERROR,
+    message="On {node} questions to every server are lost at random ({summary} over UDP and TCP), "
+    "{elsewhere}: new connections are dropped, as when the conntrack table is full.{said}",
+    remedy="Find what fills the table of {node} (conntrack -L), raise nf_conntrack_max (conntrack "
+    "settings of kube-proxy), or keep DNS out of it with NodeLocal DNSCache.",
+    verify="sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max; dmesg | grep "
+    "'table full'   # on {node}",
+    explains=(
+        "aaaa-delay",
+        "bridge-nf-off",
+        "conntrack-stale-udp",
+        "coredns-replica-divergence",
+        "kube-proxy-rules-missing",
+        "overlay-broken",
+        "tcp-fallback-broken",
+        "upstream-timeout",
+    ),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    place = symptoms.place(seen, subject)
+    services = symptoms.service_reach(seen, place)
+    if all(reach.fine for reach in services) or symptoms.is_only_witness(seen, subject):
+        return
+    asked = _asked(seen, subject)
+    servers = {a.server for a in asked if a.status.is_silence}
+    lossy = servers & {a.server for a in asked if a.status.is_answer}
+    kinds = {a.transport for a in asked if a.status.is_silence}
+    if len(lossy) < _SERVERS or kinds != set(Transport) or _dead(asked):
+        return  # a server that never answers, or one transport: not chance
+    others = _elsewhere(seen, subject)
+    if not others:
+        raise Missing(f"no other node than {subject.name} asked DNS pods directly")
+    if not all(a.status.is_answer for a in others):
+        return  # the servers' own doing
+    said = _condition(seen, subject)
+    yield Found(
+        evidence=(
+            *(a.id for a in asked if a.status.is_silence),
+            *(a.id for a in others[:1]),
+            *((f"node/{subject.name}",) if said else ()),
+        ),
+        args={
+            "node": subject.name,
+            "summary": f"{sum(a.status.is_silence for a in asked)} of {len(asked)}",
+            "elsewhere": f"while {len(others)} between other nodes are all answered",
+            "said": f" The node says so: {said}." if said else "",
+        },
+        confidence=Confidence.CERTAIN if said else Confidence.LIKELY,
+        settles="" if said else "the kernel's log and conntrack counters of the node (--deep)",
+    )
+
+
+def _asked(seen: Observed, subject: Subject) -> list[Answer]:
+    """Every question of the node's pods to a server about what it must know, or to an upstream."""
+    here = {v.id for v in _places(seen) if v.node == subject.name}
+    return [
+        a
+        for a in seen.answers
+        if a.vantage in here and a.id.split("#", 1)[1].startswith(("reach.", "up."))
+    ]
+
+
+def _dead(asked: list[Answer]) -> bool:
+    """Whether a server was silent too often for chance."""
+    often = Counter(a.server for a in asked)
+    answering = {a.server for a in asked if a.status.is_answer}
+    return any(count > _OFTEN and server not in answering for server, count in often.items())
+
+
+def _elsewhere(seen: Observed, subject: Subject) -> list[Answer]:
+    """What pods of other nodes got of DNS pods of other nodes: that way does not touch this one."""
+    away = {v.id for v in _places(seen) if v.node != subject.name}
+    servers = {e.ip for e in seen.dns_endpoints if e.ready and e.node != subject.name}
+    return [
+        a
+        for a in seen.answers
+        if a.vantage in away and a.server in servers and a.id.split("#", 1)[1].startswith("reach.")
+    ]
+
+
+def _places(seen: Observed) -> Iterator[Vantage]:
+    """Pods of the pod network: what is lost on the way to them is lost to all of their node."""
+    roles = (*TARGETS, Role.CONTROL, Role.DEFAULT)
+    yield from (v for v in seen.evidence.vantages if v.role in roles and not v.failure)
+
+
+def _condition(seen: Observed, subject: Subject) -> str:
+    """What the node problem detector says of the table, where there is one."""
+    try:
+        fact = seen.fact(f"node/{subject.name}")
+    except Missing:
+        return ""
+    for each in at(fact.data, "status", "conditions", default=()) if fact else ():
+        words = f"{each.get('type', '')} {each.get('reason', '')}"
+        if each.get("status") == "True" and "conntrack" in words.lower():
+            return words.strip()
+    return ""

@@ -1,0 +1,66 @@
+"""One of two questions from one socket is lost: the lookup waits for seconds, then works.
+
+Programs ask for A and AAAA at once, from one source port. Two packets that make the same new NAT
+entry race, and the kernel drops the one that comes second. dig, which sends one, never sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug.model import Answer, Confidence, Scope, Severity, Status, Subject, Vantage
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason.rule import Found, rule
+
+_QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
+
+
+@rule(
+    "conntrack-race",
+    scope=Scope.POD,
+    severity=Severity.WARNING,
+    message="{pod}: getent was still waiting for {name} after 4 s, though {server} gave dig the "
+    "same A and AAAA at once, {asked} of {asked} times: one of two questions sent together is "
+    "lost, as when they race for one NAT entry on {node}.",
+    remedy="Run NodeLocal DNSCache (no NAT on the way) or a kernel of 5.9 or newer on {node}; for "
+    "glibc images `single-request-reopen` or `use-vc` in dnsConfig helps at once.",
+    verify="conntrack -S | grep -o 'insert_failed=[0-9]*'   # on {node}, twice: does it rise?",
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    own = seen.own(subject)
+    waiting = [a for a in seen.ask(own, tool="getent", probe="libc.") if a.status is Status.TIMEOUT]
+    if not waiting:
+        return
+    server = next(iter(seen.conf(own).nameservers), "")
+    if server not in symptoms.service_addresses(seen) or seen.is_node_cache(server):
+        return  # no NAT on the way
+    reach = seen.reach(own, server)
+    if not reach.fine:
+        return
+    asked = seen.ask(own, server=server)
+    if not all(symptoms.says_something(a) and (a.ms or 0.0) < _QUICK for a in asked):
+        return  # something is slow or lost for single questions, too
+    for late in waiting:
+        pair = _pair(seen, own, server, late.name)
+        if not pair:
+            continue
+        yield Found(
+            evidence=(late.id, *(a.id for a in pair), *symptoms.ids(reach, most=1)),
+            args={
+                "pod": subject.name,
+                "name": late.name.rstrip("."),
+                "server": server,
+                "asked": len(asked),
+                "node": own.node,
+            },
+            confidence=Confidence.LIKELY,
+            settles="insert_failed of `conntrack -S` on the node (--deep)",
+        )
+        return
+
+
+def _pair(seen: Observed, own: Vantage, server: str, name: str) -> tuple[Answer, ...]:
+    """What dig was told of A and AAAA; none unless it asked for both."""
+    found = [seen.ask(own, server=server, name=name, type=type)[:1] for type in ("A", "AAAA")]
+    return found[0] + found[1] if all(found) else ()

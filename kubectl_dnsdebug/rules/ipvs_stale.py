@@ -1,0 +1,54 @@
+"""One source port leads to a DNS pod that is gone, and IPVS keeps it so for up to five minutes.
+
+kube-proxy in ipvs mode remembers where a UDP flow goes; the entry outlives the pod, and a client
+that uses the port again is sent there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.reason.rule import Found, rule
+
+
+@rule(
+    "ipvs-stale",
+    scope=Scope.POD,
+    severity=Severity.ERROR,
+    message="Questions of {pod} to {server} from source port {port} are lost while those from "
+    "fresh ports are answered ({summary}), and kube-proxy runs in ipvs mode: the entry of that "
+    "flow on {node} names a DNS pod that is gone.",
+    remedy="On {node} set net.ipv4.vs.expire_nodest_conn=1, shorten the UDP timeout (ipvsadm --set "
+    "0 0 30), and let clients use random source ports.",
+    verify="ipvsadm -Lnc | grep ':{port}'   # on {node}; the destination must be a DNS pod of now",
+    explains=("conntrack-stale-udp",),
+)
+def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    own = seen.own(subject)
+    for fresh in symptoms.service_reach(seen, own):
+        bound = seen.ask(own, server=fresh.server, probe="fixed")
+        flow = Reach(fresh.server, fresh.transport, bound)
+        if not fresh.fine or not flow.dead or not symptoms.lossy(flow):
+            continue
+        mode = seen.fact("kube-proxy-mode")
+        if mode is None:
+            raise Missing("the mode of kube-proxy is not known: it has no ConfigMap")
+        if at(mode.data, "mode") != "ipvs":
+            continue
+        yield Found(
+            evidence=(*symptoms.ids(flow), *symptoms.ids(fresh, most=2), mode.id),
+            args={
+                "pod": subject.name,
+                "node": own.node,
+                "server": fresh.server,
+                "port": bound[0].source_port,
+                "summary": fresh.summary,
+            },
+            confidence=Confidence.LIKELY,
+            settles="the IPVS connections of the node (--deep)",
+        )
+        return
