@@ -32,7 +32,7 @@ from kubectl_dnsdebug.plan import frames, spots
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.spots import Spot
 
-RESERVE = 6.0  # seconds of the time-out kept for logs and cleaning up
+RESERVE = 0.2  # of the time-out, kept for logs and cleaning up
 GRACE = 60  # seconds after the time-out when the kubelet kills a pod that a killed run left
 Progress = Callable[[str], None]
 
@@ -107,7 +107,7 @@ def run(
 ) -> Evidence:
     """The whole diagnosis, up to the evidence. What `ledger` lists is removed, come what may."""
     started = time.monotonic()
-    deadline = started + request.timeout - RESERVE
+    deadline = started + request.timeout * (1 - RESERVE)
     progress("reading the cluster")
     plan = draft(session, targets, request, made_by, pull_secrets)
     surveyed = time.monotonic()

@@ -155,10 +155,11 @@ def _container(name: str, image: str, status: Json) -> Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node. `ready` is None when its condition is unknown: the kubelet no longer reports."""
+    """A node. `silent`: its kubelet reports no more, so that nothing can be started there."""
 
     name: str
-    ready: bool | None
+    ready: bool
+    silent: bool
     os: str
     labels: Mapping[str, str]
     taints: tuple[str, ...]
