@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import dns_servers, outside, symptoms
+from kubectl_dnsdebug.observe import names as naming
 from kubectl_dnsdebug.observe.dns_servers import UpstreamError
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -57,6 +58,17 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         },
         confidence=Confidence.CERTAIN if errors else Confidence.LIKELY,
         settles="" if errors else "the DNS pods' log",
+        severity=Severity.WARNING if _only_a_registry(seen, names) else None,
+    )
+
+
+def _only_a_registry(seen: Observed, names: set[str]) -> bool:
+    """Whether nothing but an image's registry is known to fail, which a cluster with a mirror never
+    resolves: a resolver without a way to the Internet may be slow to say so, and sound for all
+    that is asked of it."""
+    others = any(each.name not in names for each in dns_servers.upstream_errors(seen))
+    return not others and all(
+        naming.registry_is_weak(naming.pick(seen, pod)) for pod in seen.targets
     )
 
 
