@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from kubectl_dnsdebug.model import Missing, Transcript, Transport, Vantage
 from kubectl_dnsdebug.parse import host
-from kubectl_dnsdebug.parse.host import Flow, Flows, HostFile, Kubelet, Listener, Route, Settings
+from kubectl_dnsdebug.parse.host import Flows, HostFile, Kubelet, Listener, Route, Settings
 
 T = TypeVar("T")
 BRIDGE_NF = "net.bridge.bridge-nf-call-iptables"
 BRIDGE_NF6 = "net.bridge.bridge-nf-call-ip6tables"
+ETC = "/etc/resolv.conf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +49,6 @@ class HostView:
     def settings(self) -> Settings:
         return self._read("sysctl", host.settings)
 
-    def bridged_replies_skip_nat(self, *, ipv6: bool = False) -> bool:
-        """Whether bridged packets pass iptables by: the key is 0, or not there at all."""
-        settings = self.settings
-        name = BRIDGE_NF6 if ipv6 else BRIDGE_NF
-        if name not in settings.values:
-            raise Missing(f"{name} of {self.vantage.node} was not read")
-        return settings.values[name] in (None, "0")
-
     def flows(self, address: str) -> Flows:
         return self._read(f"flows.{address}", host.flows)
 
@@ -79,6 +72,14 @@ class HostView:
 
     def file(self, path: str) -> HostFile:
         return self._read(f"file.{path}", lambda text: next(iter(host.files(text)), None))
+
+    @property
+    def files(self) -> tuple[HostFile, ...]:
+        """Every file that was looked for and could be read, the host's own first."""
+        found = (text for what, text in self.transcripts.items() if what.startswith("file."))
+        return tuple(
+            file for text in found if not text.failure for file in host.files(text.out) if file.conf
+        )
 
     @property
     def kubelet(self) -> Kubelet:
@@ -120,8 +121,3 @@ class Translation:
                 for ip in table.backends.get((address, transport), ())
             )
         )
-
-
-def stale(flows: Flows, endpoints: frozenset[str]) -> tuple[Flow, ...]:
-    """Flows whose answers are awaited from an address that is no DNS pod of now."""
-    return tuple(flow for flow in flows.told if flow.answers_from not in endpoints)

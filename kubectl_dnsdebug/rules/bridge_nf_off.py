@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.host import BRIDGE_NF, BRIDGE_NF6
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -19,8 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="On {node} questions to {server} are lost when they go to the DNS pod on the same "
-    "node: "
-    "{summary}, while each DNS pod answers when asked directly. Bridged replies skip the NAT.",
+    "node: {summary}, while each DNS pod answers when asked directly. Bridged replies skip the "
+    "NAT{proof}.",
     remedy="On {node}: modprobe br_netfilter, set net.bridge.bridge-nf-call-iptables=1, make both "
     "last (modules-load.d, sysctl.d), and find what reset them.",
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
@@ -45,9 +46,37 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             continue  # with replicas elsewhere the loss is partial: those replies pass the NAT
         if not direct.remote and not symptoms.other_service_works(seen, place):
             continue  # no ClusterIP works at all: kube-proxy
+        sysctl, value = _sysctl(seen, subject, reach.server)
+        if value is None:
+            continue  # the node says otherwise
         yield Found(
-            evidence=(*symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),
-            args={"node": subject.name, "server": reach.server, "summary": reach.summary},
-            confidence=Confidence.LIKELY,
-            settles="the sysctl on the node (--deep)",
+            evidence=(*sysctl, *symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),
+            args={
+                "node": subject.name,
+                "server": reach.server,
+                "summary": reach.summary,
+                "proof": value,
+            },
+            confidence=Confidence.CERTAIN if sysctl else Confidence.LIKELY,
+            settles="" if sysctl else "the sysctl on the node (--deep)",
         )
+
+
+def _sysctl(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str | None]:
+    """The evidence of the node's own setting, and what it is in words; None: it is not the cause.
+
+    No evidence where the node was not looked at.
+    """
+    host = seen.host_or_none(subject.name)
+    if host is None:
+        return (), ""
+    name = BRIDGE_NF6 if ":" in server else BRIDGE_NF
+    try:
+        settings = host.settings
+        value = settings.setting(name)
+    except Missing:
+        return (), ""
+    if value == "1" or not settings.bridges:
+        return (), None
+    says = f": {name} is 0" if value else f": br_netfilter is not loaded, {name} is not there"
+    return (host.id("sysctl"),), says

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.parse.host import Flow
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -20,15 +22,21 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     scope=Scope.POD,
     severity=Severity.ERROR,
     message="Questions of {pod} to {server} from source port {port} are lost, again and again, "
-    "while "
-    "all from fresh ports are answered ({summary}): the node's NAT entry for that flow is stale.",
+    "while all from fresh ports are answered ({summary}): the node's NAT entry for that flow is "
+    "stale{proof}.",
     remedy="Delete the entries of that flow on {node} (conntrack -D -p udp --orig-dst {server} "
     "--sport {port}), let clients use random source ports, and stop needless restarts of DNS pods.",
     verify="conntrack -L -p udp --orig-dst {server}   # on {node}; a reply src must be a DNS pod",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)
+    host = seen.host_or_none(place.node)
     for fresh in symptoms.service_reach(seen, place):
+        entries = _entries(seen, subject, host, fresh.server) if host and fresh.fine else None
+        if host and entries is not None:
+            # The table itself: which flows, of whatever port. What it does not have is not there.
+            yield from (_proven(host, subject, fresh, each) for each in entries)
+            continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
         if fresh.fine and flow.dead and symptoms.lossy(flow):
@@ -40,7 +48,50 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                     "server": fresh.server,
                     "port": bound[0].source_port,
                     "summary": fresh.summary,
+                    "proof": "",
                 },
                 confidence=Confidence.LIKELY,
                 settles="the conntrack table of the node (--deep)",
             )
+
+
+def _entries(
+    seen: Observed, subject: Subject, host: HostView, server: str
+) -> tuple[Flow, ...] | None:
+    """The target's flows that are in use and whose answers are awaited from no DNS pod of now.
+
+    None where the table could not be read, or does not tell the target's flows from the node's.
+    """
+    pod = seen.target(subject)
+    try:
+        flows = host.flows(server)
+        endpoints = {each.ip for each in seen.dns_endpoints}
+    except Missing:
+        return None
+    if pod.host_network or not endpoints:
+        return None
+    return tuple(
+        flow
+        for flow in flows.told
+        if flow.client in pod.ips
+        and flow.answers_from not in endpoints
+        # Where the address is the node's own, something there may answer for it.
+        and not (flow.answered and flow.answers_from == server)
+        and flows.in_use(flow)
+    )
+
+
+def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found:
+    return Found(
+        evidence=(host.id(f"flows.{fresh.server}"), *symptoms.ids(fresh)),
+        args={
+            "pod": subject.name,
+            "node": host.vantage.node,
+            "server": fresh.server,
+            "port": flow.port,
+            "summary": fresh.summary,
+            "proof": f": {flow.client} port {flow.port} awaits its answers from "
+            f"{flow.answers_from}, "
+            + ("untranslated" if flow.answers_from == fresh.server else "no DNS pod of now"),
+        },
+    )

@@ -6,20 +6,26 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import is_loopback
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.host import HostFile
 from kubectl_dnsdebug.reason.rule import Found, rule
+
+_USUAL = (
+    "the file with the real servers (/run/systemd/resolve/resolv.conf with systemd-resolved, "
+    "/run/dnsmasq/resolv.conf with dnsmasq)"
+)
 
 
 @rule(
     "host-loopback-nameserver",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="{node}: the resolv.conf that kubelet gives names {loopbacks}, the host's local "
+    message="{node}: the resolv.conf that kubelet gives{file} names {loopbacks}, the host's local "
     "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves.",
-    remedy="Set the kubelet's resolvConf on {node} to the file with the real servers "
-    "(/run/systemd/resolve/resolv.conf with systemd-resolved, /run/dnsmasq/resolv.conf with "
-    "dnsmasq), restart the kubelet, and recreate the DNS pods and Default-policy pods.",
+    remedy="Set the kubelet's resolvConf on {node} to {better}, restart the kubelet, and recreate "
+    "the DNS pods and Default-policy pods.",
     verify="grep nameserver /etc/resolv.conf   # on {node}, or in the file of its resolvConf: "
     "no 127.0.0.0/8, no ::1",
     explains=("coredns-loop", "coredns-not-running", "dnspolicy-not-cluster", "upstream-timeout"),
@@ -38,11 +44,48 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     loops = [
         id for id, _ in seen.log_lines("plugin/loop: Loop (") if _runs_on(seen, id, subject.name)
     ]
+    host = seen.host_or_none(subject.name)
+    file, better = (_kubelets_file(host), _better(host)) if host else (None, None)
     yield Found(
-        evidence=(seen.conf_id(place), *(a.id for a in asked[:1]), *loops[:1]),
-        args={"node": subject.name, "loopbacks": " ".join(loopbacks)},
+        evidence=(
+            seen.conf_id(place),
+            *(a.id for a in asked[:1]),
+            *loops[:1],
+            *([host.kubelet_id] if host and file else []),
+            *([host.id(f"file.{better.path}")] if host and better else []),
+        ),
+        args={
+            "node": subject.name,
+            "loopbacks": " ".join(loopbacks),
+            "file": f" ({file})" if file else "",
+            "better": _servers_of(better) if better else _USUAL,
+        },
         severity=None if loops or _harms(seen, subject) else _threat(seen),
     )
+
+
+def _kubelets_file(host: HostView) -> str:
+    """The file that this kubelet reads, and where its links lead; empty where that is not known."""
+    try:
+        kubelet = host.kubelet
+    except Missing:
+        return ""
+    file = kubelet.file
+    leads = f" -> {file.leads_to}" if file and file.leads_to != file.path else ""
+    return f"{kubelet.reads}{leads}"
+
+
+def _better(host: HostView) -> HostFile | None:
+    """A file of the host with servers that a pod can ask, where there is one."""
+    for file in host.files:
+        if file.conf and file.conf.nameservers and not any(map(is_loopback, file.conf.nameservers)):
+            return file
+    return None
+
+
+def _servers_of(file: HostFile) -> str:
+    servers = " ".join(file.conf.nameservers) if file.conf else ""
+    return f"{file.path}, which names {servers}"
 
 
 def _runs_on(seen: Observed, log: str, node: str) -> bool:

@@ -34,16 +34,25 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         direct = symptoms.replicas(seen, place)
         if not any(r.fine for _, r in direct.all):
             continue  # the pods are out of reach as well: not the translation
+        rules, proof = _rules(seen, subject, reach.server)
+        if rules and not proof:
+            continue  # they are there, and lead to DNS pods of now
         stale = reach.flaky or symptoms.other_service_works(seen, place)
-        if stale and (
-            not direct.all_fine  # a replica that is lost looks the same from here
-            or (direct.local and (reach.flaky or not direct.remote))  # so do bridged replies
-            or symptoms.local_policy(seen, reach.server)
+        if (
+            not proof
+            and stale
+            and (
+                not direct.all_fine  # a replica that is lost looks the same from here
+                or (direct.local and (reach.flaky or not direct.remote))  # so do bridged replies
+                or symptoms.local_policy(seen, reach.server)
+            )
         ):
             continue
         agent, certain = _agent(seen, subject)
+        certain = bool(proof) or (certain and not stale)
         yield Found(
             evidence=(
+                *rules,
                 *symptoms.ids(reach),
                 *(a.id for a in seen.ask(place, probe="other.")),
                 *(symptoms.ids(r)[0] for _, r in direct.all),
@@ -52,14 +61,34 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "node": subject.name,
                 "server": reach.server,
                 "summary": reach.summary,
-                "other": "so its rules for DNS seem out of date"
-                if stale
-                else "another ClusterIP fails too",
+                "other": proof
+                or (
+                    "so its rules for DNS seem out of date"
+                    if stale
+                    else "another ClusterIP fails too"
+                ),
                 "agent": agent,
             },
-            confidence=Confidence.CERTAIN if certain and not stale else Confidence.LIKELY,
-            settles="" if certain and not stale else "the NAT rules of the node (--deep)",
+            confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+            settles="" if certain else "the NAT rules of the node (--deep)",
         )
+
+
+def _rules(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str]:
+    """The evidence of the node's own rules, and what is wrong with them in words, empty when they
+    are right. No evidence where they were not seen, or none are kube-proxy's."""
+    try:
+        rules = seen.host(subject.name).translation
+        endpoints = {each.ip for each in seen.dns_endpoints}
+    except Missing:
+        return (), ""
+    if not rules.is_kube_proxy or not endpoints:
+        return (), ""
+    backends = rules.backends(server)
+    if not backends:
+        return rules.ids, "and kube-proxy's tables there have no rule for it"
+    gone = [ip for ip in backends if ip not in endpoints]
+    return rules.ids, f"its rules send it to {' '.join(gone)}, no DNS pod of now" if gone else ""
 
 
 def _agent(seen: Observed, subject: Subject) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.parse.host import Route
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -28,6 +29,10 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     """Said by the kernel at once; a time-out is never this."""
+    routes = _routes(seen, subject)
+    if routes:
+        yield from (_proven(seen, subject, *each) for each in routes if not each[2].reachable)
+        return
     places = [v for v in seen.evidence.vantages if v.node == subject.name and not v.failure]
     for place in places:
         try:
@@ -36,7 +41,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             continue
         for reach in reaches:
             if reach.dead and reach.saw(Status.UNREACHABLE):
-                on_host = place.role in TARGETS and seen.target(place.stands_for).host_network
+                on_host = place.role is Role.HOST or (
+                    place.role in TARGETS and seen.target(place.stands_for).host_network
+                )
                 yield _found(seen, subject, reach, on_host)
                 return
     refused = seen.events("FailedCreatePodSandBox")
@@ -56,6 +63,49 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             return
     if not any(p.role is Role.CONTROL or p.role in TARGETS for p in places):
         symptoms.place(seen, subject)  # raises what kept us from looking
+
+
+def _routes(seen: Observed, subject: Subject) -> tuple[tuple[str, str, Route], ...]:
+    """Evidence id, address and route of the node to each address of the DNS Service, where the
+    node was looked at: what it says settles the matter, either way."""
+    host = seen.host_or_none(subject.name)
+    if host is None:
+        return ()
+    found = []
+    for server in symptoms.service_addresses(seen):
+        try:
+            found.append((host.id(f"route.{server}"), server, host.route(server)))
+        except Missing:
+            continue
+    return tuple(found)
+
+
+def _proven(seen: Observed, subject: Subject, id: str, server: str, route: Route) -> Found:
+    """An error where a target on the node's network has no names; others may do without."""
+    hit = [
+        reach
+        for target in symptoms.targets_on(seen, subject)
+        for reach in _reached(seen, target, server)
+        if reach.dead
+    ]
+    host = seen.host(subject.name)
+    asked = seen.ask(host.vantage, server=server, probe="reach.")
+    return Found(
+        evidence=(id, *symptoms.ids(*hit), *(a.id for a in asked[:1])),
+        args={
+            "node": subject.name,
+            "server": server,
+            "what": f"`ip route get {server}` says {route.text!r}",
+        },
+        severity=None if hit else Severity.WARNING,
+    )
+
+
+def _reached(seen: Observed, target: Subject, server: str) -> tuple[Reach, ...]:
+    try:
+        return (seen.reach(seen.own(target), server),)
+    except Missing:
+        return ()
 
 
 def _found(seen: Observed, subject: Subject, reach: Reach, on_host: bool) -> Found:

@@ -38,8 +38,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         agent, certain = _agent(seen, subject)
         if certain is None and not reach.saw(Status.CONNECTION_REFUSED):
             continue  # it listens, and waits in vain for the DNS pods
+        proof = _nobody_listens(seen, subject, server)
+        certain = certain or bool(proof)
         yield Found(
-            evidence=(*symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
+            evidence=(*proof, *symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
             args={
                 "node": subject.name,
                 "server": server,
@@ -49,6 +51,21 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
             settles="" if certain else "the node's interfaces and raw table (--deep)",
         )
+
+
+def _nobody_listens(seen: Observed, subject: Subject, server: str) -> tuple[str, ...]:
+    """The evidence that no socket of the node takes questions at that address, where it shows."""
+    try:
+        host = seen.host(subject.name)
+        found = host.listeners
+    except Missing:
+        return ()
+    taken = any(
+        each.protocol.startswith("udp6") or each.address in (server, "0.0.0.0")
+        for each in found
+        if each.protocol.startswith("udp")
+    )
+    return () if taken else (host.id("listeners"),)
 
 
 def _agent(seen: Observed, subject: Subject) -> tuple[str, bool | None]:

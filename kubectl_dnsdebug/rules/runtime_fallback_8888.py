@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
 from kubectl_dnsdebug.observe import symptoms
-from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.host import ETC
+from kubectl_dnsdebug.observe.objects import at, is_loopback
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.parse.resolvconf import ResolvConf
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 # What k3s and cri-dockerd write when every server of the host's file is a loopback.
@@ -45,7 +47,13 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     reach = Reach(conf.nameservers[0], Transport.UDP, answers)
     if not reach.dead or _wanted(seen):
         return
+    hosts = _hosts_own(seen, subject)
+    if hosts is not None and not all(map(is_loopback, hosts.nameservers)):
+        return  # the host's file has servers of its own: nobody had to make any up
     sure = [id for id, path in _configured(seen, subject) if path.endswith(_GENERATED)]
+    if hosts is not None:
+        host = seen.host(subject.name)
+        sure += [host.id(f"file.{ETC}"), host.kubelet_id]
     lines = [id for ip in conf.nameservers for id, _ in seen.log_lines(f"->{ip}:53: i/o timeout")]
     yield Found(
         evidence=(seen.conf_id(place), *reach.ids[:2], *sure, *lines[:1]),
@@ -57,6 +65,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
         settles="" if sure else "the node's own /etc/resolv.conf (--deep)",
     )
+
+
+def _hosts_own(seen: Observed, subject: Subject) -> ResolvConf | None:
+    """The node's own /etc/resolv.conf; None where it was not seen."""
+    try:
+        return seen.host(subject.name).file(ETC).conf
+    except Missing:
+        return None
 
 
 def _configured(seen: Observed, subject: Subject) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kubectl_dnsdebug.model import Missing
+
 _UNREACHABLE = re.compile(r"unreachable|no route to host|prohibit|blackhole", re.IGNORECASE)
 
 
@@ -50,9 +52,11 @@ class Settings:
     values: Mapping[str, str | None]
     bridges: tuple[str, ...]
 
-    def number(self, name: str) -> int | None:
-        text = self.values.get(name) or ""
-        return int(text) if text.isascii() and text.isdigit() else None
+    def setting(self, name: str) -> str | None:
+        """None: this kernel does not have it now. Raises Missing where that was not read."""
+        if name not in self.values:
+            raise Missing(f"{name} was not read")
+        return self.values[name]
 
 
 def settings(text: str) -> Settings:
