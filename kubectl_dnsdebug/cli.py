@@ -6,34 +6,30 @@ Everything heavy is imported late.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from kubectl_dnsdebug import __version__
-from kubectl_dnsdebug.model import DnsdebugError, Severity
+from kubectl_dnsdebug.model import DnsdebugError
+from kubectl_dnsdebug.terminal import conclude, live, questions
 from kubectl_dnsdebug.terminal.flags import (
     TargetOrCommand,
     connection_flags,
     keeping_flags,
     offer,
+    probing_flags,
     report_flags,
 )
-from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE, Diagnosing
-from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
-
-if TYPE_CHECKING:
-    from kubectl_dnsdebug.api.cluster import Session
-    from kubectl_dnsdebug.collect.targets import Target
-    from kubectl_dnsdebug.model import Evidence
+from kubectl_dnsdebug.terminal.output import show
+from kubectl_dnsdebug.terminal.settings import Diagnosing
+from kubectl_dnsdebug.terminal.signals import Interrupted
 
 # Of the namespaces that every cluster has, the one that Pod Security usually exempts.
 DEEP_NAMESPACE = "kube-system"
-_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 
 
 EXAMPLES = """\b
@@ -44,6 +40,8 @@ Examples:
   kubectl dnsdebug deploy/front --name db.example.com
   # what would be made, and which permissions that needs
   kubectl dnsdebug pod/web --dry-run
+  # where does each resolver find one name, and at what cost?
+  kubectl dnsdebug resolve db.example.com --from pod/web
   # keep the evidence, look at it again elsewhere
   kubectl dnsdebug pod/web --save evidence.json
   kubectl dnsdebug replay evidence.json
@@ -73,22 +71,6 @@ def root() -> None:
 @click.option("-l", "--selector", default="", help="Label selector; one of its pods is picked.")
 @click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
 @click.option(
-    "--image",
-    default=DEFAULT_IMAGE,
-    envvar="KUBECTL_DNSDEBUG_IMAGE",
-    show_envvar=True,
-    help="Image with the DNS tools.",
-)
-@click.option(
-    "--image-pull-secret", "pull_secrets", multiple=True, help="Pull secret for pods we make."
-)
-@click.option(
-    "--mode",
-    type=click.Choice(["ephemeral", "sibling"]),
-    default="ephemeral",
-    help="Stand in the pod, or in a pod like it that is removed afterwards.",
-)
-@click.option(
     "--deep", is_flag=True, help="Look at the node too: a privileged pod there that only reads."
 )
 @click.option(
@@ -97,8 +79,8 @@ def root() -> None:
     show_default=True,
     help="Where that pod is made: a namespace that admits privileged pods.",
 )
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds for the whole run.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
+@probing_flags
 @keeping_flags
 @report_flags
 @connection_flags
@@ -110,133 +92,19 @@ def diagnose(**given: Any) -> None:
 
     if not given["targets"] and not given["selector"]:
         raise click.UsageError("name a target, such as pod/web or -l app=web")
-    if given["timeout"] < 10:
-        raise click.UsageError("--timeout must be at least 10 seconds: a pod has to start")
     for name in given["names"]:
-        if len(name) > 253 or not _NAME.fullmatch(name):
-            raise click.UsageError(f"--name {name!r} is no DNS name")
-    _known_slugs(given["ignore"])
+        live.must_be_name(name, "--name")
+    conclude.known_slugs(given["ignore"])
     keep.probe(given["save"], given["bundle"])
-    with _session(given) as session:
+    with live.session(given) as session:
         found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
-        request = _request(given, found)
+        request = live.request(given, found)
         if given["dry_run"]:
-            draft = collect.draft(session, found, request, _made_by(), given["pull_secrets"])
-            _print(dry_run.text(draft))
+            draft = collect.draft(session, found, request, live.made_by(), given["pull_secrets"])
+            show(dry_run.text(draft))
             return
-        evidence = _watched_run(session, found, request, given)
-    _conclude(evidence, given)
-
-
-def _request(given: dict[str, Any], found: Sequence[Target]) -> Any:
-    from kubectl_dnsdebug.model import Request
-
-    return Request(
-        targets=tuple(str(target.pod.subject) for target in found),
-        picked_by=tuple(target.picked_by for target in found),
-        names=given["names"],
-        image=given["image"] or DEFAULT_IMAGE,
-        mode=given["mode"],
-        timeout=given["timeout"],
-        deep=given["deep_namespace"] if given["deep"] else "",
-    )
-
-
-def _watched_run(
-    session: Session, found: Sequence[Target], request: Any, given: dict[str, Any]
-) -> Evidence:
-    """The run, with signals turned into an orderly end."""
-    from kubectl_dnsdebug import evidence
-    from kubectl_dnsdebug.collect import cleanup
-    from kubectl_dnsdebug.collect import run as collect
-    from kubectl_dnsdebug.collect.ledger import Ledger
-    from kubectl_dnsdebug.terminal.progress import progress
-
-    ledger = Ledger()
-    with signals_raise(), progress() as say:
-        try:
-            got = collect.run(
-                session, found, request, _made_by(), ledger, say, tuple(given["pull_secrets"])
-            )
-        except BaseException:
-            cleanup.settle(session, ledger)  # the signal may have come while it was doing this
-            for entry in ledger.entries():
-                if entry.fate not in ("", cleanup.REMOVED):
-                    click.echo(f"{entry.what}: {entry.fate}", err=True)
-            raise
-    return evidence.load(evidence.dump(got))
-
-
-def _session(given: dict[str, Any]) -> Session:
-    from kubectl_dnsdebug.api import kubeconfig
-    from kubectl_dnsdebug.api.cluster import open_session
-
-    fields = kubeconfig.Flags.__dataclass_fields__
-    flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
-    return open_session(kubeconfig.load(flags, os.environ))
-
-
-def _made_by() -> str:
-    return f"kubectl-dnsdebug {__version__}"
-
-
-def _known_slugs(slugs: Sequence[str]) -> None:
-    from kubectl_dnsdebug.rules import RULES
-
-    known = {rule.slug for rule in RULES}
-    for slug in slugs:
-        if slug not in known:
-            raise click.UsageError(
-                f"--ignore {slug}: no such rule; `kubectl dnsdebug explain` lists them"
-            )
-
-
-def _conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
-    """Reason, print, keep, and leave with the code that says what was found."""
-    from kubectl_dnsdebug.report import report
-    from kubectl_dnsdebug.report.render import RENDERERS
-    from kubectl_dnsdebug.rules import RULES
-    from kubectl_dnsdebug.terminal import keep
-
-    if given["anonymize"]:
-        from kubectl_dnsdebug.anonymize import anonymize
-
-        evidence = anonymize(evidence, os.urandom(32))
-    made = report.build(
-        evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
-    )
-    _print(RENDERERS[given["output"]](made, _style(given["color"])))
-    keep.keep(evidence, made, given["save"], given["bundle"])
-    sys.exit(made.exit_code)
-
-
-def _style(colour: str) -> Any:
-    import shutil
-
-    from kubectl_dnsdebug.report.render import Style
-
-    terminal = sys.stdout.isatty()
-    wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    try:
-        "→✓".encode(sys.stdout.encoding or "ascii")
-        unicode = terminal
-    except UnicodeEncodeError:
-        unicode = False
-    return Style(
-        width=shutil.get_terminal_size((100, 24)).columns if terminal else 100,
-        colour=colour == "always" or (colour == "auto" and wanted),
-        unicode=unicode,
-    )
-
-
-def _print(text: str) -> None:
-    try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; the exit code still tells
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except UnicodeEncodeError:
-        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "ascii", "backslashreplace"))
+        evidence = live.watched_run(session, found, request, given)
+    conclude.conclude(evidence, given)
 
 
 @root.command()
@@ -247,9 +115,9 @@ def replay(file: str, **given: Any) -> None:
     """Print the report of saved evidence again, without a cluster."""
     from kubectl_dnsdebug import evidence
 
-    _known_slugs(given["ignore"])
+    conclude.known_slugs(given["ignore"])
     text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
-    _conclude(evidence.load(text), given)
+    conclude.conclude(evidence.load(text), given)
 
 
 @root.command()
@@ -261,7 +129,7 @@ def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
     """Show what a killed run left, and remove it with --yes."""
     from kubectl_dnsdebug.collect import cleanup as cleaning
 
-    with _session(given) as session:
+    with live.session(given) as session:
         found = cleaning.leftovers(session, None if all_namespaces else session.namespace, run_id)
         if not found:
             where = (
@@ -269,16 +137,16 @@ def cleanup(all_namespaces: bool, run_id: str, yes: bool, **given: Any) -> None:
                 if all_namespaces
                 else f"namespace {session.namespace} (-A looks in all)"
             )
-            _print(f"nothing left by dnsdebug in {where}")
+            show(f"nothing left by dnsdebug in {where}")
         elif not yes:
             for each in found:
                 pod = f"pod/{each.namespace}/{each.name}"
-                _print(f"{pod}  {each.phase}  run {each.run}  since {each.since}")
-            _print("nothing was removed: repeat with --yes to remove these")
+                show(f"{pod}  {each.phase}  run {each.run}  since {each.since}")
+            show("nothing was removed: repeat with --yes to remove these")
         else:
             fates = cleaning.sweep(session, found)
             for each, fate in fates:
-                _print(f"pod/{each.namespace}/{each.name}  {fate}")
+                show(f"pod/{each.namespace}/{each.name}  {fate}")
             sys.exit(0 if all(fate == cleaning.REMOVED for _, fate in fates) else 1)
 
 
@@ -289,7 +157,7 @@ def rbac() -> None:
 
     from kubectl_dnsdebug.collect.permissions import roles
 
-    _print("---\n".join(yaml.safe_dump(role, sort_keys=False) for role in roles()))
+    show("---\n".join(yaml.safe_dump(role, sort_keys=False) for role in roles()))
 
 
 @root.command()
@@ -301,7 +169,11 @@ def explain(slug: str | None) -> None:
     texts = catalogue.texts()
     if (slug or "") not in texts:
         raise click.UsageError(f"{slug}: no such rule; `kubectl dnsdebug explain` lists them")
-    _print(texts[slug or ""])
+    show(texts[slug or ""])
+
+
+for question in questions.COMMANDS:
+    root.add_command(question)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -146,6 +146,15 @@ def pod(namespace: str, name: str) -> Subject:
     return Subject(Scope.POD, name, namespace)
 
 
+class Purpose(StrEnum):
+    """What a run was for: it decides what is asked, and how the evidence is told."""
+
+    DIAGNOSE = "diagnose"
+    RESOLVE = "resolve"  # walk one name as programs do
+    DIFF = "diff"  # resolv.conf, three ways
+    CLUSTER = "cluster"  # read the API, make nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the user asked for, resolved, and the options that shape probing.
@@ -162,6 +171,7 @@ class Request:
     mode: str = "ephemeral"
     timeout: float = 30.0
     deep: str = ""
+    purpose: Purpose = Purpose.DIAGNOSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ LIVE: dict[str, set[str]] = {
         "model",
         "hygiene",
         "evidence",
+        "anonymize",
         "observe",
         "reason",
         "rules",

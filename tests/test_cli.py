@@ -18,7 +18,7 @@ from kubectl_dnsdebug import __version__, cli, evidence
 from kubectl_dnsdebug.collect import run
 from kubectl_dnsdebug.model import DnsdebugError
 from kubectl_dnsdebug.rules import RULES
-from kubectl_dnsdebug.terminal import flags
+from kubectl_dnsdebug.terminal import flags, live
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 from tests import reports
 from tests.fake_api import Answer, FakeApi, status
@@ -121,7 +121,7 @@ def test_wrong_usage_is_2_and_asks_nobody(capsys: Said, words: list[str], says: 
 
 @pytest.mark.parametrize("name", ["db", "db.example.com", "db.example.com.", "_sip._udp.x", "*.x"])
 def test_names_that_may_be_asked(name: str) -> None:
-    assert cli._NAME.fullmatch(name)
+    assert live.NAME.fullmatch(name)
 
 
 def test_help_and_version(capsys: Said) -> None:

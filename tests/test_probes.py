@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kubectl_dnsdebug.model import Evidence, Fact, Request, Role, State
 from kubectl_dnsdebug.observe.objects import Pod, read_pod
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan.probes import Plan, Probe, plan
+from kubectl_dnsdebug.plan.probe import Plan, Probe
+from kubectl_dnsdebug.plan.probes import plan
 from tests import reports
 from tests.reports import got
 

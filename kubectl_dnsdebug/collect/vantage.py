@@ -19,7 +19,7 @@ from kubectl_dnsdebug.model import Json, Role, Transcript, Vantage
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.plan import frames
 from kubectl_dnsdebug.plan.manifests import RUN, Manifest
-from kubectl_dnsdebug.plan.probes import ELSE
+from kubectl_dnsdebug.plan.probe import ELSE
 from kubectl_dnsdebug.plan.spots import Spot
 
 STUCK = {

@@ -4,8 +4,8 @@ A probe's id starts with its purpose, by which rules find the answers again: `re
 server owns, so only the path and the server decide; `svc` a Service of the pod's namespace; `ext` a
 name outside; `ptr` reverse; `form` and `libc` relative names through a tool's own search; `walk`
 each candidate of the search list; `fixed` one source port; `up` an upstream asked directly; `stub`
-a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names; `step`
-each candidate of a name that is walked; `host`
+a zone with upstreams of its own; `dom` the domain of the pod's search list; `user` own names;
+`step` each candidate of a name that is walked; `host`
 what the node itself shows.
 """
 
@@ -15,13 +15,14 @@ import ipaddress
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
-from kubectl_dnsdebug.model import Purpose, Role, Transport
+from kubectl_dnsdebug.model import Purpose, Role
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.plan.probe import ANY_NS, ELSE, FIRST_NS, GATE, Plan, Probe, ask
 from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, set_up
 
+_WORD = re.compile(r"[!-~]+")
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
 # Where hosts keep the file that the kubelet should hand out: their own, and those with the real
@@ -32,48 +33,6 @@ HOST_FILES = (
     "/run/dnsmasq/resolv.conf",
     "/var/lib/rancher/k3s/agent/etc/resolv.conf",
 )
-GATE = "gate"
-ELSE = "else"
-_WORD = re.compile(r"[!-~]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """A command of the runner, see `runner.sh`. `lane` is SERVER/STREAM.
-
-    `cost` is how many DNS queries it may send. Done several `times` it has as many ids, ending in
-    ~1, ~2 and so on.
-    """
-
-    id: str
-    lane: str
-    argv: tuple[str, ...]
-    cost: int = 1
-    times: int = 1
-
-    @property
-    def item(self) -> str:
-        id = self.id if self.times == 1 else f"{self.id}*{self.times}"
-        return " ".join((id, self.lane, *self.argv))
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        if self.times == 1:
-            return (self.id,)
-        return tuple(f"{self.id}~{n}" for n in range(1, self.times + 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one probing container is told: nameservers with probes of their own, and the probes."""
-
-    known: tuple[str, ...]
-    probes: tuple[Probe, ...]
-    at_once: int  # probes that may run at the same time
-
-    @property
-    def cost(self) -> int:
-        return sum(probe.cost * probe.times for probe in self.probes)
 
 
 def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
@@ -88,26 +47,6 @@ def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
         probes=tuple(_once(probes)),
         at_once=stage.at_once,
     )
-
-
-def _ask(
-    id: str,
-    server: Server,
-    name: str,
-    type: str = "A",
-    transport: Transport = UDP,
-    stream: str = "1",
-    extra: Iterable[str] = (),
-    times: int = 1,
-) -> Probe:
-    argv: list[str] = ["dig", f"@{server.ip}", "-p", str(server.port), "-q", name, "-t", type]
-    argv += ["+tries=1", "+time=2", *(["+tcp"] if transport is TCP else []), *extra]
-    lane = f"{server.ip}#{server.port}+{transport.value}/{stream}"
-    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv), times=times)
-
-
-ANY_NS = Server(ip="{ns}")
-FIRST_NS = Server(ip="{ns1}")
 
 
 def files(stage: Stage) -> Iterator[Probe]:
@@ -134,14 +73,14 @@ def reach(stage: Stage) -> Iterator[Probe]:
 def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
     for transport, times in ((UDP, udp), (TCP, tcp)):
         id = f"reach.{transport.value}"
-        yield _ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
+        yield ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
 
 
 def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
     if stage.role is not Role.DEFAULT:
         for server in (*stage.services, ANY_NS):
-            yield _ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
+            yield ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
 
 
 def services(stage: Stage) -> Iterator[Probe]:
@@ -149,17 +88,17 @@ def services(stage: Stage) -> Iterator[Probe]:
     if not stage.is_target:
         return
     for server in (*stage.services, *stage.replicas, ANY_NS):
-        yield _ask("reach6", server, stage.api, "AAAA", stream="2")
+        yield ask("reach6", server, stage.api, "AAAA", stream="2")
         for service in filter(None, (stage.names.own, stage.names.headless)):
             name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
-            yield _ask(f"svc.{service.name}", server, name, stream="2")
+            yield ask(f"svc.{service.name}", server, name, stream="2")
     for server in stage.services:
         if alias := stage.names.alias:
             name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
-            yield _ask(f"svc.{alias.name}", server, name, stream="3")
+            yield ask(f"svc.{alias.name}", server, name, stream="3")
         if stage.own_service_ip:
             pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
-            yield _ask("ptr", server, pointer, "PTR", stream="2")
+            yield ask("ptr", server, pointer, "PTR", stream="2")
 
 
 def outside(stage: Stage) -> Iterator[Probe]:
@@ -168,13 +107,13 @@ def outside(stage: Stage) -> Iterator[Probe]:
         return
     name = stage.names.external + "."
     for server in (*stage.services, ANY_NS):
-        yield _ask("ext", server, name, stream="3")
+        yield ask("ext", server, name, stream="3")
         if stage.is_target:
-            yield _ask("ext6", server, name, "AAAA", stream="4")
-            yield _ask("ext.tcp", server, name, transport=TCP, stream="3")
+            yield ask("ext6", server, name, "AAAA", stream="4")
+            yield ask("ext.tcp", server, name, transport=TCP, stream="3")
     if stage.is_target:
         for server in stage.replicas:
-            yield _ask("ext", server, name, stream="3")
+            yield ask("ext", server, name, stream="3")
 
 
 def upstream(stage: Stage) -> Iterator[Probe]:
@@ -184,10 +123,10 @@ def upstream(stage: Stage) -> Iterator[Probe]:
     name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
     servers = [*stage.upstreams, *([ANY_NS] if stage.role is Role.DEFAULT else [])]
     for server in servers:
-        yield _ask("up.udp", server, name, type, stream=GATE, times=2)
-        yield _ask("up.tcp", server, name, type, TCP, stream=GATE)
+        yield ask("up.udp", server, name, type, stream=GATE, times=2)
+        yield ask("up.tcp", server, name, type, TCP, stream=GATE)
         if stage.names.external:
-            yield _ask("up6", server, name, "AAAA")
+            yield ask("up6", server, name, "AAAA")
 
 
 def stub_domains(stage: Stage) -> Iterator[Probe]:
@@ -195,11 +134,11 @@ def stub_domains(stage: Stage) -> Iterator[Probe]:
     for zone, servers in stage.stubs:
         if stage.is_target:
             for server in stage.services:
-                yield _ask(f"stub.{zone}", server, zone, "SOA", stream="5")
+                yield ask(f"stub.{zone}", server, zone, "SOA", stream="5")
         if stage.role is not Role.CONTROL:
             for server in servers:
-                yield _ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
-                yield _ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
+                yield ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
+                yield ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
 
 
 def other_service(stage: Stage) -> Iterator[Probe]:
@@ -257,7 +196,7 @@ def walk(stage: Stage) -> Iterator[Probe]:
         return
     for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
         for type in ("A",) if stage.frugal else ("A", "AAAA"):
-            yield _ask(
+            yield ask(
                 f"walk.{type}.{name}.{{search}}",
                 FIRST_NS,
                 f"{name}.{{search}}.",
@@ -277,7 +216,7 @@ def steps(stage: Stage) -> Iterator[Probe]:
             absolute = name.rstrip(".") + tail
             for type in ("A", "AAAA"):
                 stream = f"{type}.{absolute}"
-                yield _ask(f"step.{stream}", ANY_NS, absolute, type, stream=stream, times=2)
+                yield ask(f"step.{stream}", ANY_NS, absolute, type, stream=stream, times=2)
 
 
 def users(stage: Stage) -> Iterator[Probe]:
@@ -287,9 +226,9 @@ def users(stage: Stage) -> Iterator[Probe]:
     servers = (*stage.services, *stage.replicas, ANY_NS) if stage.is_target else stage.services
     for name in stage.names.asked:
         for server in servers:
-            yield _ask(f"user.A.{name}", server, name.rstrip(".") + ".", stream="5")
+            yield ask(f"user.A.{name}", server, name.rstrip(".") + ".", stream="5")
             if stage.is_target:
-                yield _ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
+                yield ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
 
 
 def fixed_port(stage: Stage) -> Iterator[Probe]:
@@ -301,7 +240,7 @@ def fixed_port(stage: Stage) -> Iterator[Probe]:
     for server in stage.services:
         anywhere = "::" if ":" in server.ip else "0.0.0.0"
         bound = ("-b", f"{anywhere}#{port}")
-        yield _ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
+        yield ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
 
 
 def host(stage: Stage) -> Iterator[Probe]:

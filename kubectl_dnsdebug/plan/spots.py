@@ -11,7 +11,8 @@ from kubectl_dnsdebug.observe.objects import Endpoint, Node, Pod, at, items
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import manifests
 from kubectl_dnsdebug.plan.manifests import Manifest
-from kubectl_dnsdebug.plan.probes import Plan, plan
+from kubectl_dnsdebug.plan.probe import Plan
+from kubectl_dnsdebug.plan.probes import plan
 
 MODES = ("ephemeral", "sibling")
 MOST_WITNESSES = 2

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubectl_dnsdebug.model import Severity
+from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+PLAIN_FORMATS = ("table", "json", "yaml")  # of what is no diagnosis
 FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")
 
 
@@ -60,6 +62,48 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--insecure-skip-tls-verify", is_flag=True, hidden=True),
         click.option(
             "--request-timeout", default="0", help="Time for one API request, such as 5s."
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def patient(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    """Refuse a time-out in which no pod starts."""
+    if seconds < 10:
+        raise click.UsageError("--timeout must be at least 10 seconds: a pod has to start")
+    return seconds
+
+
+def probing_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to stand in a pod and ask from there."""
+    flags = [
+        click.option(
+            "--image",
+            default=DEFAULT_IMAGE,
+            envvar="KUBECTL_DNSDEBUG_IMAGE",
+            show_envvar=True,
+            help="Image with the DNS tools.",
+        ),
+        click.option(
+            "--image-pull-secret",
+            "pull_secrets",
+            multiple=True,
+            help="Pull secret for pods we make.",
+        ),
+        click.option(
+            "--mode",
+            type=click.Choice(["ephemeral", "sibling"]),
+            default="ephemeral",
+            help="Stand in the pod, or in a pod like it that is removed afterwards.",
+        ),
+        click.option(
+            "--timeout",
+            default=30.0,
+            show_default=True,
+            callback=patient,
+            help="Seconds for the whole run.",
         ),
     ]
     for flag in reversed(flags):

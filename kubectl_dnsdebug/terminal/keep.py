@@ -23,18 +23,22 @@ def probe(*paths: str | None) -> None:
             pass
 
 
-def keep(evidence: Evidence, report: Report, save: str | None, bundle: str | None) -> None:
-    """Write the evidence to `save`, and a zip archive of it, its report and the version to
+def save(evidence: Evidence, path: str) -> None:
+    """Write the evidence. Raises DnsdebugError."""
+    with _private(path, os.O_TRUNC) as file:
+        file.write(files.dump(evidence).encode("utf-8"))
+
+
+def keep(evidence: Evidence, report: Report, path: str | None, bundle: str | None) -> None:
+    """Write the evidence to `path`, and a zip archive of it, its report and the version to
     `bundle`, those that are wanted. Raises DnsdebugError."""
-    text = files.dump(evidence)
-    if save:
-        with _private(save, os.O_TRUNC) as file:
-            file.write(text.encode("utf-8"))
+    if path:
+        save(evidence, path)
     if bundle:
         page = Style(width=100, colour=False, unicode=True)
         parts = {
             "report.html": RENDERERS["html"](report, page),
-            "evidence.json": text,
+            "evidence.json": files.dump(evidence),
             "version": f"kubectl-dnsdebug {__version__}\n",
         }
         with _private(bundle, os.O_TRUNC) as file, zipfile.ZipFile(file, "w") as archive:

@@ -1,0 +1,84 @@
+"""From evidence to the end of the program: the same for a live run and a replay."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from kubectl_dnsdebug.model import Evidence, Purpose, Severity
+from kubectl_dnsdebug.terminal.flags import PLAIN_FORMATS
+from kubectl_dnsdebug.terminal.output import show, style
+
+if TYPE_CHECKING:
+    from kubectl_dnsdebug.report.render import Style
+
+
+def known_slugs(slugs: Sequence[str]) -> None:
+    """Raise UsageError for a rule that is none."""
+    from kubectl_dnsdebug.rules import RULES
+
+    known = {rule.slug for rule in RULES}
+    for slug in slugs:
+        if slug not in known:
+            raise click.UsageError(
+                f"--ignore {slug}: no such rule; `kubectl dnsdebug explain` lists them"
+            )
+
+
+def conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
+    """Reason, print, keep, and leave with the code that says what was found."""
+    if given["anonymize"]:
+        from kubectl_dnsdebug.anonymize import anonymize
+
+        evidence = anonymize(evidence, os.urandom(32))
+    if evidence.request.purpose in _VIEWS:
+        _answer(evidence, given)
+    _report(evidence, given)
+
+
+def _report(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
+    from kubectl_dnsdebug.report import report
+    from kubectl_dnsdebug.report.render import RENDERERS
+    from kubectl_dnsdebug.rules import RULES
+    from kubectl_dnsdebug.terminal import keep
+
+    made = report.build(
+        evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
+    )
+    show(RENDERERS[given["output"]](made, style(given["color"])))
+    keep.keep(evidence, made, given["save"], given["bundle"])
+    sys.exit(made.exit_code)
+
+
+def _answer(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
+    """What was asked for was no diagnosis, but one picture."""
+    from kubectl_dnsdebug.terminal import keep
+
+    purpose, form = evidence.request.purpose, given["output"]
+    if form not in PLAIN_FORMATS or given.get("bundle"):
+        raise click.UsageError(
+            f"this is evidence of `{purpose}`, which is printed as {', '.join(PLAIN_FORMATS)}"
+        )
+    text, code = _VIEWS[purpose](evidence, form, style(given["color"]))
+    show(text)
+    if given["save"]:
+        keep.save(evidence, given["save"])
+    sys.exit(code)
+
+
+def _walk(evidence: Evidence, form: str, look: Style) -> tuple[str, int]:
+    from kubectl_dnsdebug.report import walks
+    from kubectl_dnsdebug.report.render import data, walk
+
+    found = walks.build(evidence)
+    text = (
+        walk.render(found, look) if form == "table" else data.text(walks.as_json(found), form, look)
+    )
+    return text, found.exit_code
+
+
+_VIEWS = {Purpose.RESOLVE: _walk}

@@ -1,0 +1,87 @@
+"""A run against a cluster: the session, the one request, signals turned into an orderly end.
+
+The client library is loaded when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug.model import Purpose, Request
+from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE
+from kubectl_dnsdebug.terminal.signals import signals_raise
+
+if TYPE_CHECKING:
+    from kubectl_dnsdebug.api.cluster import Session
+    from kubectl_dnsdebug.collect.targets import Target
+    from kubectl_dnsdebug.model import Evidence
+
+NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+
+
+def must_be_name(name: str, what: str) -> None:
+    """Raise UsageError for what no tool should be told to ask."""
+    if len(name) > 253 or not NAME.fullmatch(name):
+        raise click.UsageError(f"{what} {name!r} is no DNS name")
+
+
+def request(
+    given: dict[str, Any], found: Sequence[Target], purpose: Purpose = Purpose.DIAGNOSE
+) -> Request:
+    """What the flags ask for, of these targets."""
+    return Request(
+        targets=tuple(str(target.pod.subject) for target in found),
+        picked_by=tuple(target.picked_by for target in found),
+        names=given.get("names", ()),
+        image=given["image"] or DEFAULT_IMAGE,
+        mode=given["mode"],
+        timeout=given["timeout"],
+        deep=given["deep_namespace"] if given.get("deep") else "",
+        purpose=purpose,
+    )
+
+
+def session(given: dict[str, Any]) -> Session:
+    """The cluster of the flags and the kubeconfig. Raises DnsdebugError."""
+    from kubectl_dnsdebug.api import kubeconfig
+    from kubectl_dnsdebug.api.cluster import open_session
+
+    fields = kubeconfig.Flags.__dataclass_fields__
+    flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
+    return open_session(kubeconfig.load(flags, os.environ))
+
+
+def made_by() -> str:
+    """What the pods we make are labelled with."""
+    return f"kubectl-dnsdebug {__version__}"
+
+
+def watched_run(
+    session: Session, found: Sequence[Target], request: Request, given: dict[str, Any]
+) -> Evidence:
+    """The run, with signals turned into an orderly end."""
+    from kubectl_dnsdebug import evidence
+    from kubectl_dnsdebug.collect import cleanup
+    from kubectl_dnsdebug.collect import run as collect
+    from kubectl_dnsdebug.collect.ledger import Ledger
+    from kubectl_dnsdebug.terminal.progress import progress
+
+    ledger = Ledger()
+    with signals_raise(), progress() as say:
+        try:
+            got = collect.run(
+                session, found, request, made_by(), ledger, say, tuple(given["pull_secrets"])
+            )
+        except BaseException:
+            cleanup.settle(session, ledger)  # the signal may have come while it was doing this
+            for entry in ledger.entries():
+                if entry.fate not in ("", cleanup.REMOVED):
+                    click.echo(f"{entry.what}: {entry.fate}", err=True)
+            raise
+    return evidence.load(evidence.dump(got))

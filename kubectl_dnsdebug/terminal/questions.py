@@ -1,0 +1,81 @@
+"""The commands that answer one question, where `TARGET` alone diagnoses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from kubectl_dnsdebug.model import Purpose
+from kubectl_dnsdebug.terminal import conclude, live
+from kubectl_dnsdebug.terminal.flags import (
+    PLAIN_FORMATS,
+    connection_flags,
+    offer,
+    probing_flags,
+)
+from kubectl_dnsdebug.terminal.settings import Diagnosing
+
+
+def _answer_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How one answer is printed and kept."""
+    flags = [
+        click.option(
+            "-o", "--output", type=click.Choice(PLAIN_FORMATS), default="table", help="Format."
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colour.",
+        ),
+        click.option(
+            "--save", type=click.Path(dir_okay=False), help="Keep the evidence in a file."
+        ),
+        click.option(
+            "--anonymize", is_flag=True, help="Tokens for names and addresses, in all that is told."
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
+    """Stand in the one pod that the word means, and conclude."""
+    from kubectl_dnsdebug.collect import targets
+    from kubectl_dnsdebug.terminal import keep
+
+    keep.probe(given["save"])
+    with live.session(given) as session:
+        found = targets.resolve(session, session.namespace, [word])
+        request = live.request(given, found, purpose)
+        evidence = live.watched_run(session, found, request, given)
+    conclude.conclude(evidence, given)
+
+
+@click.command(cls=Diagnosing)
+@click.argument("name")
+@click.option(
+    "--from",
+    "target",
+    required=True,
+    shell_complete=offer("target"),
+    help="The pod to look from: web, pod/web, or something with pods, such as deploy/front.",
+)
+@probing_flags
+@_answer_flags
+@connection_flags
+def resolve(name: str, target: str, **given: Any) -> None:
+    """Walk NAME as glibc, musl and Go would: each candidate, each answer, where each stops."""
+    live.must_be_name(name, "NAME")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        _ask({**given, "names": (name,)}, target, Purpose.RESOLVE)
+    raise click.UsageError(f"NAME {name} is an address: there is nothing to resolve")
+
+
+COMMANDS = (resolve,)
