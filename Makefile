@@ -47,6 +47,10 @@ format: $(READY) ## Rewrite the code as the linter wants it
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format --quiet
 
+.PHONY: docs
+docs: $(READY) ## Write the pages that come from the code: rules and their proof
+	@$(BIN)/python -m tests.pages
+
 # -- the test cluster --------------------------------------------------------------------------
 
 .PHONY: demo

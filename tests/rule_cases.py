@@ -7,6 +7,7 @@ A case is a folder `cases/SLUG/NAME` with an `expect.json`:
     "evidence": "SLUG/NAME"   the evidence of that case instead of an `evidence.json` of its own
     "without": [...]      records to take away, as when they could not be had: the id of a fact, of
                           a vantage, or `*` for every vantage
+    "composed": "..."     of what the evidence was made, when no run on a cluster gave it as it is
 
 `cases/healthy/NAME` holds evidence that gives no rule any reason to speak.
 """
@@ -33,6 +34,8 @@ class Case:
     outcome: Outcome
     subjects: tuple[str, ...]
     first: str
+    recorded: str  # SLUG/NAME of the case whose evidence it is
+    composed: str  # how that was made up; empty for a run as it was
     evidence: Evidence
 
     def __str__(self) -> str:
@@ -42,13 +45,18 @@ class Case:
 def read(folder: Path) -> Case:
     expect = json.loads((folder / "expect.json").read_text())
     outcome = next(each for each in Outcome if each in expect)
-    recorded = load(CASES / expect.get("evidence", folder.relative_to(CASES)) / "evidence.json")
+    source = str(expect.get("evidence", folder.relative_to(CASES)))
+    recorded = load(CASES / source / "evidence.json")
+    origin = CASES / source / "expect.json"
+    made = json.loads(origin.read_text()) if origin.exists() else {}
     return Case(
         rule=folder.parent.name,
         name=folder.name,
         outcome=outcome,
         subjects=tuple(expect[outcome]),
         first=expect.get("first", folder.parent.name) if outcome is Outcome.FOUND else "",
+        recorded=source,
+        composed=made.get("composed", ""),
         evidence=without(recorded, *expect.get("without", ())),
     )
 

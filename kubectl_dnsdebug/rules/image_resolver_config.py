@@ -23,8 +23,9 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "image-resolver-config",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod}: {what}",
-    remedy="{cure}.",
+    message="{pod}: {where} decides before DNS is asked: {what}.",
+    remedy="Correct {where} or remove what it says of the name, and recreate the pod; the line in "
+    "/etc/nsswitch.conf should be `hosts: files dns`.",
     verify="kubectl -n {namespace} exec {pod} -- getent ahosts {name}   # against: dig +search "
     "{name}",
 )
@@ -44,8 +45,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             args={
                 "pod": pod.name,
                 "namespace": pod.namespace,
-                "what": f"/etc/nsswitch.conf of its image says `hosts: {line}`: {what}.",
-                "cure": "Put `hosts: files dns` into /etc/nsswitch.conf of the image",
+                "where": "/etc/nsswitch.conf of its image",
+                "what": f"by `hosts: {line}` {what}",
                 "name": "kubernetes.default",
             },
             confidence=Confidence.LIKELY,
@@ -135,10 +136,8 @@ def _hidden(seen: Observed, pod: Pod, own: Vantage, entry: _Entry, truth: _Truth
         args={
             "pod": pod.name,
             "namespace": pod.namespace,
-            "what": f"its programs get {entry.address} for {entry.name} from {entry.where}, which "
-            f"goes before DNS; {truth.says}.",
-            "cure": f"Remove {entry.name} from {entry.where}, or correct its address, and recreate "
-            "the pod",
+            "where": entry.where,
+            "what": f"its programs get {entry.address} for {entry.name}, while {truth.says}",
             "name": entry.name,
         },
         confidence=Confidence.CERTAIN if used else Confidence.LIKELY,

@@ -66,6 +66,12 @@ def text(rule: Rule) -> str:
     return "\n".join(lines)
 
 
+def _escaped(words: str) -> str:
+    """Markdown takes a word in <angles> for a tag, and drops it, but in `code`."""
+    parts = words.split("`")
+    return "`".join(p if n % 2 else p.replace("<", "\\<") for n, p in enumerate(parts))
+
+
 def listing(rules: Sequence[Rule]) -> str:
     """All causes, one a line."""
     wide = max((len(rule.slug) for rule in rules), default=0)
@@ -81,6 +87,6 @@ def markdown(rules: Sequence[Rule]) -> str:
     for rule in rules:
         parts.append(f"## {rule.slug}\n\n*{rule.severity.value}, of a {rule.scope.value}*\n")
         for label, words in entry(rule):
-            shown = f"\n\n```\n{words}\n```" if label == "Look by hand" else f" {words}"
+            shown = f"\n\n```\n{words}\n```" if label == "Look by hand" else f" {_escaped(words)}"
             parts.append(f"**{label}.**{shown}\n")
     return "\n".join(parts)
