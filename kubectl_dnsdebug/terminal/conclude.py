@@ -81,4 +81,14 @@ def _walk(evidence: Evidence, form: str, look: Style) -> tuple[str, int]:
     return text, found.exit_code
 
 
-_VIEWS = {Purpose.RESOLVE: _walk}
+def _diff(evidence: Evidence, form: str, look: Style) -> tuple[str, int]:
+    from kubectl_dnsdebug.report import conf_diff
+    from kubectl_dnsdebug.report.render import data, side_by_side
+
+    found = conf_diff.build(evidence)
+    if form == "table":
+        return side_by_side.render(found, look), conf_diff.exit_code(found)
+    return data.text(conf_diff.as_json(found), form, look), conf_diff.exit_code(found)
+
+
+_VIEWS = {Purpose.RESOLVE: _walk, Purpose.DIFF: _diff}

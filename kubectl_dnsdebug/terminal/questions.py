@@ -78,4 +78,14 @@ def resolve(name: str, target: str, **given: Any) -> None:
     raise click.UsageError(f"NAME {name} is an address: there is nothing to resolve")
 
 
-COMMANDS = (resolve,)
+@click.command(cls=Diagnosing)
+@click.argument("target", shell_complete=offer("target"))
+@probing_flags
+@_answer_flags
+@connection_flags
+def diff(target: str, **given: Any) -> None:
+    """Show a pod's resolv.conf beside kubelet's and the host's, each differing line explained."""
+    _ask(given, target, Purpose.DIFF)
+
+
+COMMANDS = (resolve, diff)
