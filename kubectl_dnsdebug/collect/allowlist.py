@@ -1,6 +1,7 @@
 """What is kept of each API object: nothing that is not named here ever reaches an evidence file.
 
-No environment, no Secrets, no annotations but the few that decide something, no managedFields.
+No environment, no arguments, no Secrets, no annotations but the few that decide something, no
+managedFields.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ _STATUS: Shape = {
 _CONTAINER: Shape = {
     "name": True,
     "image": True,
-    "args": True,
     "ports": True,
     "resources": True,
     "securityContext": True,
