@@ -1,0 +1,269 @@
+"""What a node shows: texts of the real tools as values, and what rules make of a contradiction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_dnsdebug.model import Confidence, Missing, Outcome, Role, Subject, Transport
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse import host
+from kubectl_dnsdebug.reason import diagnose
+from kubectl_dnsdebug.rules import RULES
+from tests import rule_cases
+
+CAPTURED = Path(__file__).parent / "captured" / "host"
+SERVICE = "10.96.0.10"
+PODS = ("10.244.1.2", "10.244.2.4")
+BRIDGE_NF = "net.bridge.bridge-nf-call-iptables"
+
+
+def text(name: str) -> str:
+    return (CAPTURED / f"{name}.txt").read_text()
+
+
+def test_routes() -> None:
+    found = host.route(text("route"))
+    assert found is not None
+    assert (found.reachable, found.gateway, found.device) == (True, "192.168.103.1", "eth0")
+    local = host.route(text("route-local"))
+    assert local is not None
+    assert (local.gateway, local.device) == ("", "cni0")
+    none = host.route(text("route-unreachable"))
+    assert none is not None
+    assert not none.reachable
+    assert host.route("neither the image nor the host has ip") is None
+
+
+def test_settings() -> None:
+    found = host.settings(text("sysctl"))
+    assert found.setting(BRIDGE_NF) == "0"
+    assert found.setting("net.ipv4.ip_forward") == "1"
+    assert found.setting("net.ipv4.vs.conntrack") is None
+    assert found.bridges == ("cni0",)
+    with pytest.raises(Missing, match="was not read"):
+        host.settings("").setting(BRIDGE_NF)
+
+
+def test_flows_that_await_their_answers_from_a_dns_pod() -> None:
+    found = host.flows(text("flows"))
+    assert found is not None
+    assert found.total == 33
+    assert {flow.answers_from for flow in found.told} <= {*PODS}
+    assert found.later == ()
+
+
+def test_a_flow_that_is_stale_and_in_use() -> None:
+    found = host.flows(text("flows-stale"))
+    assert found is not None
+    (odd,) = (flow for flow in found.told if flow.answers_from == SERVICE)
+    assert (odd.client, odd.port, odd.server) == ("10.244.1.15", 40053, SERVICE)
+    assert not odd.answered
+    assert found.in_use(odd)
+    idle = replace(found, later=tuple(replace(f, seconds=odd.seconds - 2) for f in found.later))
+    assert not idle.in_use(odd)
+
+
+def test_flows_that_were_cut() -> None:
+    assert host.flows(text("flows").rpartition("flows ")[0]) is None
+
+
+def test_counters_are_summed() -> None:
+    found = host.counters("cpu=0 found=1 insert_failed=2\ncpu=1 found=3 insert_failed=5\n")
+    assert found == {"found": 4, "insert_failed": 7}
+    assert host.counters(text("counters"))["insert_failed"] == 0
+
+
+BOTH = {(SERVICE, Transport.UDP): PODS, (SERVICE, Transport.TCP): PODS}
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "present", "backends"),
+    [
+        ("nat", host.iptables, True, BOTH),
+        ("nat-flushed", host.iptables, True, {}),
+        ("nft", host.nft, True, BOTH | {(SERVICE, Transport.TCP): PODS[:1]}),
+        ("ipvs", host.ipvs, True, BOTH | {(SERVICE, Transport.TCP): PODS[:1]}),
+    ],
+)
+def test_translation(
+    name: str, reader: Callable[[str], host.Table], present: bool, backends: dict[Any, Any]
+) -> None:
+    found = reader(text(name))
+    assert found.present is present
+    assert {key: tuple(sorted(each)) for key, each in found.backends.items()} == backends
+
+
+def test_a_node_without_kube_proxy_has_no_table() -> None:
+    assert not host.iptables("by iptables-nft-save\n").present
+    assert not host.nft("absent").present
+    assert not host.ipvs("absent").present
+
+
+def test_files() -> None:
+    (found,) = host.files(text("file"))
+    assert found.conf is not None
+    assert (found.path, found.leads_to) == ("/etc/resolv.conf", "/etc/resolv.conf")
+    assert found.conf.nameservers == ("127.0.0.53",)
+    (absent,) = host.files(text("file-absent"))
+    assert absent.conf is None
+    (linked,) = host.files(
+        "link /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf\n" + text("file")
+    )
+    assert linked.leads_to == "/run/systemd/resolve/stub-resolv.conf"
+
+
+def test_the_kubelet() -> None:
+    found = host.kubelet(text("kubelet-generated"))
+    assert found is not None
+    assert found.reads == "/var/lib/node/generated-resolv.conf"
+    assert found.cluster_dns == (SERVICE,)
+    assert found.cluster_domain == "cluster.local"
+    assert found.file is not None
+    assert found.file.conf is not None
+    assert found.file.conf.nameservers == ("8.8.8.8",)
+    assert host.kubelet("no kubelet is to be seen") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "reads"),
+    [
+        ("", "/etc/resolv.conf"),
+        ('config resolvConf ""', ""),
+        ("config resolvConf /run/x", "/run/x"),
+        ("flag resolv-conf=/flag\nconfig resolvConf /run/x", "/flag"),
+    ],
+)
+def test_which_file_the_kubelet_reads(lines: str, reads: str) -> None:
+    found = host.kubelet(f"program /usr/bin/kubelet\n{lines}")
+    assert found is not None
+    assert found.reads == reads
+
+
+def test_a_list_over_several_lines_of_yaml() -> None:
+    found = host.kubelet("program kubelet\nconfig clusterDNS - 10.0.0.10 - 10.0.0.11")
+    assert found is not None
+    assert found.cluster_dns == ("10.0.0.10", "10.0.0.11")
+
+
+def test_listeners() -> None:
+    found = {(each.protocol, each.address, each.port) for each in host.listeners(text("listeners"))}
+    assert found == {("udp", "127.0.0.53", 53), ("tcp", "127.0.0.53", 53)}
+
+
+READERS: list[Callable[[str], object]] = [
+    host.route, host.settings, host.flows, host.counters, host.iptables, host.nft, host.ipvs,
+    host.files, host.kubelet, host.listeners,
+]  # fmt: skip
+WORDS = st.sampled_from(
+    "flow odd flows again udp 17 29 src= dst=1.2.3.4 sport=x dport=53 -A KUBE-SERVICES -d -p -j "
+    "KUBE-SVC-A DNAT flag config program file line link absent bridge = UDP TCP -> 53 \n".split(" ")
+)
+
+
+@given(st.lists(WORDS).map(" ".join))
+def test_no_text_is_too_odd(odd: str) -> None:
+    for read in READERS:
+        read(odd)
+
+
+DEEP = [
+    ("bridge-nf-off", "node/w1"),
+    ("no-default-route", "node/w1"),
+    ("kube-proxy-rules-missing", "node/w1"),
+    ("conntrack-stale-udp", "pod/shop/victim"),
+    ("host-loopback-nameserver", "node/w1"),
+    ("runtime-fallback-8888", "node/w1"),
+]
+
+
+def verdict(seen: Observed, slug: str, subject: str) -> Any:
+    rule = next(each for each in RULES if each.slug == slug)
+    found = diagnose.diagnose(seen, [rule])
+    return next(each for each in found if each.subject == Subject.parse(subject))
+
+
+def deep(slug: str) -> Any:
+    return rule_cases.load(rule_cases.CASES / slug / f"{slug}-deep" / "evidence.json")
+
+
+@pytest.mark.parametrize(("slug", "subject"), DEEP)
+def test_it_is_certain_where_the_node_was_looked_at(slug: str, subject: str) -> None:
+    found = verdict(Observed(deep(slug)), slug, subject)
+    assert [each.confidence for each in found.findings] == [Confidence.CERTAIN]
+    assert any("#host." in id for id in found.findings[0].evidence)
+
+
+@pytest.mark.parametrize("slug", ["bridge-nf-off", "kube-proxy-rules-missing"])
+def test_it_is_likely_where_the_node_could_not_be_looked_at(slug: str) -> None:
+    whole = deep(slug)
+    refused = replace(
+        whole,
+        vantages=tuple(
+            replace(each, failure="refused") if each.role is Role.HOST else each
+            for each in whole.vantages
+        ),
+    )
+    found = verdict(Observed(refused), slug, "node/w1")
+    assert [each.confidence for each in found.findings] == [Confidence.LIKELY]
+    assert "--deep" in found.findings[0].settles
+
+
+@pytest.mark.parametrize(
+    ("slug", "subject", "probe", "says"),
+    [
+        ("bridge-nf-off", "node/w1", "host.sysctl", f"{BRIDGE_NF} = 1\nbridge cni0"),
+        ("bridge-nf-off", "node/w1", "host.sysctl", f"{BRIDGE_NF} absent"),
+        (
+            "no-default-route",
+            "node/w1",
+            f"host.route.{SERVICE}",
+            "10.96.0.10 dev eth0 src 10.1.1.1",
+        ),
+        ("kube-proxy-rules-missing", "node/w1", "host.nat", "nat"),
+        ("conntrack-stale-udp", "pod/shop/victim", f"host.flows.{SERVICE}", "flows 12 odd 0"),
+        (
+            "runtime-fallback-8888",
+            "node/w1",
+            "host.file./etc/resolv.conf",
+            "file /etc/resolv.conf\nline /etc/resolv.conf nameserver 8.8.8.8",
+        ),
+    ],
+)
+def test_what_the_node_shows_turns_a_likely_cause_down(
+    slug: str, subject: str, probe: str, says: str
+) -> None:
+    whole = deep(slug)
+    if says == "nat":
+        pods = sorted(each.ip for each in Observed(whole).dns_endpoints)
+        says = text("nat").replace(PODS[0], pods[0]).replace(PODS[1], pods[1])
+    told = replace(
+        whole,
+        transcripts=tuple(
+            replace(each, out=says, exit_code=0) if each.probe == probe else each
+            for each in whole.transcripts
+        ),
+    )
+    assert verdict(Observed(told), slug, subject).outcome is Outcome.CLEAR
+
+
+def test_rules_that_name_a_pod_of_the_past() -> None:
+    whole = deep("kube-proxy-rules-missing")
+    told = replace(
+        whole,
+        transcripts=tuple(
+            replace(each, out=text("nat").replace(PODS[0], "10.244.9.9"))
+            if each.probe == "host.nat"
+            else each
+            for each in whole.transcripts
+        ),
+    )
+    (finding,) = verdict(Observed(told), "kube-proxy-rules-missing", "node/w1").findings
+    assert finding.confidence is Confidence.CERTAIN
+    assert "10.244.9.9" in finding.message
