@@ -15,6 +15,7 @@ _KUBERNETES = """
     kube-proxy kube-apiserver kube-scheduler kube-controller-manager kube-controllers etcd
     kube-root-ca kindnet kindnetd kube-flannel kube-flannel-ds flannel canal calico calico-node
     calico-kube-controllers cilium-operator weave weave-net antrea antrea-agent kube-router
+    istio-proxy istio-init linkerd-proxy linkerd-init kuma-sidecar consul-dataplane
     aws-node azure-cni cni multus ovnkube-node dnsmasq kubedns sidecar systemd systemd-resolved
     metrics-server apiserver provider component k8s-app app app-name name tier role
     control-plane master worker node node-role controlplane host hosts hostname pod pods svc
