@@ -161,10 +161,11 @@ READERS: list[Callable[[str], object]] = [
     host.route, host.settings, host.flows, host.counters, host.iptables, host.nft, host.ipvs,
     host.files, host.kubelet, host.listeners,
 ]  # fmt: skip
-WORDS = st.sampled_from(
+ODD = (
     "flow odd flows again udp 17 29 src= dst=1.2.3.4 sport=x dport=53 -A KUBE-SERVICES -d -p -j "
-    "KUBE-SVC-A DNAT flag config program file line link absent bridge = UDP TCP -> 53 \n".split(" ")
+    "KUBE-SVC-A DNAT flag config program file line link absent bridge = UDP TCP -> 53"
 )
+WORDS = st.sampled_from([*ODD.split(), "\n"])
 
 
 @given(st.lists(WORDS).map(" ".join))

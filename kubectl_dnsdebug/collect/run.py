@@ -202,7 +202,8 @@ def _place(
         lacking = permissions.lacking(plan.evidence.facts, spot.namespace, wanted)
         try:
             if lacking:
-                raise Refused(lacking)
+                grant = "; the role dnsdebug-deep allows it" if spot.role is Role.HOST else ""
+                raise Refused(lacking + grant)
             vantage.create(session, spot, manifest, ledger)
         except (Refused, ClusterError) as wrong:
             if spot.role is not Role.TARGET:

@@ -16,6 +16,7 @@ from kubectl_dnsdebug.model import (
     Finding,
     Made,
     Outcome,
+    Role,
     Severity,
     Subject,
     Verdict,
@@ -28,6 +29,7 @@ from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
 
 SCHEMA = "dnsdebug.report/v1"
 UNEXPLAINED = "unexplained"  # no rule: names fail, and no known cause fits
+DEEP = "deep"  # no rule: a node was to be looked at, and could not be
 
 
 class Conclusion(StrEnum):
@@ -106,6 +108,7 @@ def build(
             ),
             *unknown,
         )
+    unknown = (*unknown, *_unseen_nodes(evidence))
     outcome, code = _conclusion(causes, unknown, fail_on)
     return Report(
         outcome=outcome,
@@ -141,6 +144,16 @@ def _unknowns(verdicts: Iterable[Verdict]) -> Iterable[Unknown]:
                 subject=verdict.subject,
                 reason=verdict.reason,
                 matters=verdict.crashed or verdict.severity is not Severity.INFO,
+            )
+
+
+def _unseen_nodes(evidence: Evidence) -> Iterable[Unknown]:
+    """Nodes that --deep was refused. Every rule has had its say without them: no verdict hangs on
+    it."""
+    for vantage in evidence.vantages:
+        if vantage.role is Role.HOST and vantage.failure:
+            yield Unknown(
+                rule=DEEP, subject=vantage.stands_for, reason=vantage.failure, matters=False
             )
 
 

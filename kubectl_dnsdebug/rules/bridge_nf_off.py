@@ -21,7 +21,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     severity=Severity.ERROR,
     message="On {node} questions to {server} are lost when they go to the DNS pod on the same "
     "node: {summary}, while each DNS pod answers when asked directly. Bridged replies skip the "
-    "NAT{proof}.",
+    "NAT.{proof}",
     remedy="On {node}: modprobe br_netfilter, set net.bridge.bridge-nf-call-iptables=1, make both "
     "last (modules-load.d, sysctl.d), and find what reset them.",
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
@@ -78,5 +78,5 @@ def _sysctl(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, .
         return (), ""
     if value == "1" or not settings.bridges:
         return (), None
-    says = f": {name} is 0" if value else f": br_netfilter is not loaded, {name} is not there"
+    says = f" There {name} is 0." if value else f" {name} is not there: br_netfilter is not loaded."
     return (host.id("sysctl"),), says

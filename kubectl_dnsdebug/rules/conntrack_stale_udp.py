@@ -23,7 +23,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     severity=Severity.ERROR,
     message="Questions of {pod} to {server} from source port {port} are lost, again and again, "
     "while all from fresh ports are answered ({summary}): the node's NAT entry for that flow is "
-    "stale{proof}.",
+    "stale.{proof}",
     remedy="Delete the entries of that flow on {node} (conntrack -D -p udp --orig-dst {server} "
     "--sport {port}), let clients use random source ports, and stop needless restarts of DNS pods.",
     verify="conntrack -L -p udp --orig-dst {server}   # on {node}; a reply src must be a DNS pod",
@@ -90,8 +90,8 @@ def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found
             "server": fresh.server,
             "port": flow.port,
             "summary": fresh.summary,
-            "proof": f": {flow.client} port {flow.port} awaits its answers from "
+            "proof": f" {flow.client} port {flow.port} awaits its answers from "
             f"{flow.answers_from}, "
-            + ("untranslated" if flow.answers_from == fresh.server else "no DNS pod of now"),
+            + ("untranslated." if flow.answers_from == fresh.server else "no DNS pod of now."),
         },
     )

@@ -12,20 +12,17 @@ from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.host import HostFile
 from kubectl_dnsdebug.reason.rule import Found, rule
 
-_USUAL = (
-    "the file with the real servers (/run/systemd/resolve/resolv.conf with systemd-resolved, "
-    "/run/dnsmasq/resolv.conf with dnsmasq)"
-)
-
 
 @rule(
     "host-loopback-nameserver",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="{node}: the resolv.conf that kubelet gives{file} names {loopbacks}, the host's local "
-    "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves.",
-    remedy="Set the kubelet's resolvConf on {node} to {better}, restart the kubelet, and recreate "
-    "the DNS pods and Default-policy pods.",
+    message="{node}: the resolv.conf that kubelet gives names {loopbacks}, the host's local "
+    "resolver; in a pod nothing listens there, and DNS pods that forward to it ask themselves."
+    "{file}",
+    remedy="Set the kubelet's resolvConf on {node} to the file with the real servers "
+    "(/run/systemd/resolve/resolv.conf with systemd-resolved, /run/dnsmasq/resolv.conf with "
+    "dnsmasq{better}), restart the kubelet, and recreate the DNS pods and Default-policy pods.",
     verify="grep nameserver /etc/resolv.conf   # on {node}, or in the file of its resolvConf: "
     "no 127.0.0.0/8, no ::1",
     explains=("coredns-loop", "coredns-not-running", "dnspolicy-not-cluster", "upstream-timeout"),
@@ -57,8 +54,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         args={
             "node": subject.name,
             "loopbacks": " ".join(loopbacks),
-            "file": f" ({file})" if file else "",
-            "better": _servers_of(better) if better else _USUAL,
+            "file": f" It is {file} of the node." if file else "",
+            "better": f"; here {_servers_of(better)}" if better else "",
         },
         severity=None if loops or _harms(seen, subject) else _threat(seen),
     )
