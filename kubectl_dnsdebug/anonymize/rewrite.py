@@ -199,12 +199,20 @@ class _Rewriter:
             run = labels[start : start + 4]
             if address := self._addresses.mapped(".".join(run), mask if start == 0 else ""):
                 rest = "" if start == 0 else mask
-                before = [self._label(each) for each in labels[:start]]
+                before = self._labels(labels[:start])
                 after = [self._label(each) for each in labels[start + 4 :]]
                 return ".".join([*before, address, *after]) + rest
         if _VERSION.fullmatch(word) or word.lower().endswith(KEPT_DOMAINS):
             return word + mask
         return ".".join(map(self._label, labels)) + mask
+
+    def _labels(self, labels: list[str]) -> list[str]:
+        """Ids of probes may join one address to another."""
+        for start in range(len(labels) - 4, -1, -1):
+            if address := self._addresses.mapped(".".join(labels[start : start + 4]), ""):
+                after = map(self._label, labels[start + 4 :])
+                return [*self._labels(labels[:start]), address, *after]
+        return list(map(self._label, labels))
 
     def _label(self, label: str) -> str:
         """Where in a name it stands must not matter: ids of probes join names to other words."""

@@ -35,6 +35,13 @@ _DNS = """
     reach reach6 ext ext6 form libc walk fixed up up6 stub dom user other else gate getent
     nslookup dig app ahosts ahostsv4 ahostsv6 dnsdebug
 """
+# What the witness of a node prints: kernel settings and files of the kubelet.
+_NODE = """
+    net bridge bridge-nf-call-iptables bridge-nf-call-ip6tables ipv4 ipv6 ip conf all forwarding rp
+    filter netfilter nf conntrack max vs conn expire kubelet config yaml json
+    iptables iptables-save iptables-nft-save iptables-legacy-save nft ipvs flow flows odd
+    route defaults sysctl counters listeners kernel nat
+"""
 _TOOLS = """
     the an of to for from and or is was not no with by on at as if it be this that could cannot
     failed fail failure error errors warning info fatal debug panic plugin loop detected zone
@@ -47,7 +54,7 @@ _TOOLS = """
     image images pull pulling back-off restarting started stopped killed created ip ips get list
     watch create delete patch exec policy policies rule rules label labels web-hook
 """
-KEPT = frozenset(f"{_KUBERNETES} {_DNS} {_TOOLS}".split()) | {
+KEPT = frozenset(f"{_KUBERNETES} {_DNS} {_NODE} {_TOOLS}".split()) | {
     word.lower()
     for words in (*discovery.LABELS.values(), *map(set, discovery.NAMES))
     for word in words
