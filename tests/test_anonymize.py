@@ -108,7 +108,8 @@ def test_a_token_is_the_same_wherever_the_name_stands() -> None:
 def test_free_text_is_rewritten_too() -> None:
     told = (
         "[ERROR] plugin/errors: 2 Billing.Acme.Corp. A: read udp 10.244.1.3:38545->198.51.100.9:53:"
-        " i/o timeout at web-1 2001:db8:5::7 7.7.96.10.in-addr.arpa. other.10.97.0.1.10.97.0.10 v1.30.2 2025-01-01T00:00:00.5Z"
+        " i/o timeout at web-1 2001:db8:5::7 7.7.96.10.in-addr.arpa."
+        " other.10.97.0.1.10.97.0.10 v1.30.2 2025-01-01T00:00:00.5Z"
     )
     log = reports.got("log/kube-system/coredns-a", {"lines": [told]})
     raw = reports.evidence(

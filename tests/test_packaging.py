@@ -295,6 +295,21 @@ def test_kubectl_runs_it_from_where_krew_puts_it(installed: Path, tmp_path: Path
     assert said == f"kubectl-dnsdebug {kubectl_dnsdebug.__version__}\n"
 
 
+@pytest.mark.skipif(build.OS != "linux", reason="the page shows it for Linux")
+def test_it_is_installed_by_the_commands_of_the_page(archive: Path, tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on PATH")
+    page = (ROOT / "docs" / "install.md").read_text()
+    block = page.partition("## From an archive")[2].partition("```console")[2].partition("```")[0]
+    typed = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    shutil.copy(archive, tmp_path / "kubectl-dnsdebug-linux-amd64.tar.gz")
+    env = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/.local/bin:{os.environ['PATH']}"}
+    said = subprocess.check_output(
+        ["sh", "-e", "-c", "\n".join(typed)], env=env, cwd=tmp_path, text=True
+    )
+    assert said == f"kubectl-dnsdebug {kubectl_dnsdebug.__version__}\n"
+
+
 def test_its_usage_is_kubectls(run: Run) -> None:
     assert run("--help").stdout.startswith("Usage: kubectl dnsdebug ")
     wrong = run("--nonsense", "web")
