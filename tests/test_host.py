@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_dnsdebug.model import Confidence, Missing, Outcome, Role, Subject, Transport
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Evidence,
+    Missing,
+    Outcome,
+    Role,
+    Subject,
+    Transcript,
+    Transport,
+    Vantage,
+)
+from kubectl_dnsdebug.model import node as on_node
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse import host
 from kubectl_dnsdebug.reason import diagnose
@@ -174,6 +185,11 @@ def test_no_text_is_too_odd(odd: str) -> None:
         read(odd)
 
 
+def table(count: int) -> str:
+    """The kernel's settings of a node with that many flows of a thousand."""
+    return f"net.netfilter.nf_conntrack_count = {count}\nnet.netfilter.nf_conntrack_max = 1000"
+
+
 DEEP = [
     ("bridge-nf-off", "node/w1"),
     ("no-default-route", "node/w1"),
@@ -268,3 +284,45 @@ def test_rules_that_name_a_pod_of_the_past() -> None:
     (finding,) = verdict(Observed(told), "kube-proxy-rules-missing", "node/w1").findings
     assert finding.confidence is Confidence.CERTAIN
     assert "10.244.9.9" in finding.message
+
+
+def looked_at(evidence: Evidence, node: str, probe: str, says: str) -> Evidence:
+    """The same, had --deep shown this of the node."""
+    place = Vantage(
+        id=f"host:kube-system@{node}", role=Role.HOST, node=node, stands_for=on_node(node)
+    )
+    told = Transcript(
+        id=f"{place.id}#{probe}",
+        vantage=place.id,
+        probe=probe,
+        argv=("witness",),
+        out=says,
+        exit_code=0,
+    )
+    return replace(
+        evidence,
+        vantages=(*evidence.vantages, place),
+        transcripts=(*evidence.transcripts, told),
+    )
+
+
+@pytest.mark.parametrize(
+    ("slug", "case", "probe", "says", "confidence"),
+    [
+        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(998), "certain"),
+        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(900), "likely"),
+        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(200), ""),
+        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", "", "likely"),
+        ("conntrack-race", "conntrack-race", "host.counters", "cpu=0 insert_failed=7", "likely"),
+        ("conntrack-race", "conntrack-race", "host.counters", "cpu=0 insert_failed=0", ""),
+    ],
+)
+def test_what_the_table_of_flows_says(
+    slug: str, case: str, probe: str, says: str, confidence: str
+) -> None:
+    recorded = rule_cases.read(rule_cases.CASES / slug / case)
+    (subject,) = recorded.subjects
+    node = subject.removeprefix("node/") if subject.startswith("node/") else "w1"
+    seen = Observed(looked_at(recorded.evidence, node, probe, says))
+    found = verdict(seen, slug, subject).findings
+    assert [each.confidence.value for each in found] == ([confidence] if confidence else [])

@@ -26,6 +26,7 @@ from kubectl_dnsdebug.observe.observed import TARGETS, Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _SERVERS = 3  # that must lose questions: what they share is the node, not the servers
+_FULL, _ROOM = 0.95, 0.8  # of the table: full, or not so a moment ago either
 _OFTEN = 4  # questions to one server that chance does not lose all
 
 
@@ -66,12 +67,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         raise Missing(f"no other node than {subject.name} asked DNS pods directly")
     if not all(a.status.is_answer for a in others):
         return  # the servers' own doing
+    counted = _counted(seen, subject)
+    if counted and counted[1] < _ROOM * counted[2]:
+        return  # the table has room
     said = _condition(seen, subject)
+    full = counted is not None and counted[1] >= _FULL * counted[2]
+    if counted and full:
+        said = f"nf_conntrack_count {counted[1]} of nf_conntrack_max {counted[2]}"
     yield Found(
         evidence=(
             *(a.id for a in asked if a.status.is_silence),
             *(a.id for a in others[:1]),
-            *((f"node/{subject.name}",) if said else ()),
+            *((counted[0],) if counted and full else ()),
+            *((f"node/{subject.name}",) if said and not full else ()),
         ),
         args={
             "node": subject.name,
@@ -82,6 +90,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         confidence=Confidence.CERTAIN if said else Confidence.LIKELY,
         settles="" if said else "the kernel's log and conntrack counters of the node (--deep)",
     )
+
+
+def _counted(seen: Observed, subject: Subject) -> tuple[str, int, int] | None:
+    """Evidence id, entries and room of the node's table; None where the node was not looked at."""
+    try:
+        host = seen.host(subject.name)
+        count, most = (
+            int(host.settings.setting(f"net.netfilter.nf_conntrack_{what}") or "")
+            for what in ("count", "max")
+        )
+    except (Missing, ValueError):
+        return None
+    return host.id("sysctl"), count, most
 
 
 def _asked(seen: Observed, subject: Subject) -> list[Answer]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Answer, Confidence, Scope, Severity, Status, Subject, Vantage
+from kubectl_dnsdebug.model import (
+    Answer,
+    Confidence,
+    Missing,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+    Vantage,
+)
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -41,12 +50,20 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = seen.ask(own, server=server)
     if not all(symptoms.says_something(a) and (a.ms or 0.0) < _QUICK for a in asked):
         return  # something is slow or lost for single questions, too
+    lost = _insert_failed(seen, own.node)
+    if lost and lost[1] == 0:
+        return  # no entry was ever lost to another
     for late in waiting:
         pair = _pair(seen, own, server, late.name)
         if not pair:
             continue
         yield Found(
-            evidence=(late.id, *(a.id for a in pair), *symptoms.ids(reach, most=1)),
+            evidence=(
+                late.id,
+                *(a.id for a in pair),
+                *symptoms.ids(reach, most=1),
+                *([lost[0]] if lost else []),
+            ),
             args={
                 "pod": subject.name,
                 "name": late.name.rstrip("."),
@@ -55,9 +72,21 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "node": own.node,
             },
             confidence=Confidence.LIKELY,
-            settles="insert_failed of `conntrack -S` on the node (--deep)",
+            settles="whether insert_failed of `conntrack -S` rises on the node while it happens"
+            if lost
+            else "insert_failed of `conntrack -S` on the node (--deep)",
         )
         return
+
+
+def _insert_failed(seen: Observed, node: str) -> tuple[str, int] | None:
+    """Evidence id, and how many entries the node lost since it started; None: not looked at."""
+    try:
+        host = seen.host(node)
+        count = host.counters.get("insert_failed")
+    except Missing:
+        return None
+    return None if count is None else (host.id("counters"), count)
 
 
 def _pair(seen: Observed, own: Vantage, server: str, name: str) -> tuple[Answer, ...]:
