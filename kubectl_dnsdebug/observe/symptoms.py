@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubectl_dnsdebug.model import Answer, Missing, Role, Status, Subject, Transport, Vantage
+from kubectl_dnsdebug.model import (
+    Answer,
+    Missing,
+    Purpose,
+    Role,
+    State,
+    Status,
+    Subject,
+    Transport,
+    Vantage,
+)
 from kubectl_dnsdebug.observe import image
 from kubectl_dnsdebug.observe.objects import Endpoint, at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
@@ -59,8 +69,11 @@ def cluster_names_work(seen: Observed, vantage: Vantage) -> bool:
 def dns_serves(seen: Observed) -> bool:
     """Whether some place got cluster names from the DNS Service without one failure.
 
-    Then the server side is sound, and what fails is the way from elsewhere or the client.
+    Then the server side is sound, and what fails is the way from elsewhere or the client. Where
+    nothing was to be asked, the API's word stands in: a ready endpoint.
     """
+    if seen.evidence.request.purpose is Purpose.CLUSTER:
+        return _ready_by_the_api(seen)
     gaps = []
     for vantage in seen.evidence.vantages:
         try:
@@ -71,6 +84,15 @@ def dns_serves(seen: Observed) -> bool:
     if len(gaps) == len(seen.evidence.vantages):
         raise Missing(gaps[0] if gaps else "no probe ran")
     return False
+
+
+def _ready_by_the_api(seen: Observed) -> bool:
+    """With no answer to prove it, nothing may be missing, lest a gap is taken for health."""
+    for fact in seen.evidence.facts:
+        if fact.state is State.UNKNOWN:
+            raise Missing(fact.reason)
+    seen.dns_service()  # raises Missing: a cluster where no DNS is seen is not sound
+    return any(endpoint.ready for endpoint in seen.dns_endpoints)
 
 
 @dataclass(frozen=True, slots=True)

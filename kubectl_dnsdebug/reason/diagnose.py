@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kubectl_dnsdebug.model import (
     CLUSTER,
@@ -60,6 +60,14 @@ def _judge(rule: Rule, seen: Observed, subject: Subject) -> Verdict:
     except Exception as wrong:
         return verdict(Outcome.UNKNOWN, f"the rule failed: {type(wrong).__name__}: {wrong}", True)
     return verdict(Outcome.FOUND if findings else Outcome.CLEAR)
+
+
+def unprobed(verdicts: Iterable[Verdict], by_api: Collection[str]) -> tuple[Verdict, ...]:
+    """Verdicts that count where nothing was asked: of rules that need no answers, and findings.
+
+    That another rule is clear means nothing there, and that it is not known goes without saying.
+    """
+    return tuple(v for v in verdicts if v.rule in by_api or v.crashed or v.outcome is Outcome.FOUND)
 
 
 def covers(wide: Subject, narrow: Subject, nodes: dict[Subject, str]) -> bool:

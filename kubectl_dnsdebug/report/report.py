@@ -5,17 +5,19 @@ Its JSON shape (`as_json`) is public and versioned; `report.schema.json` describ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from kubectl_dnsdebug.model import (
+    CLUSTER,
     Cause,
     Evidence,
     Finding,
     Made,
     Outcome,
+    Purpose,
     Role,
     Severity,
     Subject,
@@ -30,12 +32,14 @@ from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
 SCHEMA = "dnsdebug.report/v1"
 UNEXPLAINED = "unexplained"  # no rule: names fail, and no known cause fits
 DEEP = "deep"  # no rule: a node was to be looked at, and could not be
+UNPROBED = "unprobed"  # no rule either: those that need answers, where none were asked for
 
 
 class Conclusion(StrEnum):
     HEALTHY = "healthy"
     PROBLEMS = "problems"
     INCONCLUSIVE = "inconclusive"
+    UNPROBED = "unprobed"  # no fault in what the API shows; whether names resolve was not asked
 
 
 class Exit:
@@ -88,11 +92,18 @@ def build(
     *,
     fail_on: Severity = Severity.ERROR,
     ignore: Iterable[str] = (),
+    by_api: Collection[str] = (),
 ) -> Report:
-    """Reason over the evidence, but for the rules of the slugs in `ignore`."""
+    """Reason over the evidence, but for the rules of the slugs in `ignore`.
+
+    `by_api` names the rules that count where nothing was probed.
+    """
     seen = Observed(evidence)
     ignored = set(ignore)
     verdicts = diagnose.diagnose(seen, [rule for rule in rules if rule.slug not in ignored])
+    unasked = evidence.request.purpose is Purpose.CLUSTER
+    if unasked:
+        verdicts = diagnose.unprobed(verdicts, by_api)
     nodes = {pod.subject: pod.node for pod in pictures.targets(seen)}
     causes = diagnose.link(verdicts, rules, nodes)
     unknown = tuple(_unknowns(verdicts))
@@ -110,6 +121,10 @@ def build(
         )
     unknown = (*unknown, *_unseen_nodes(evidence))
     outcome, code = _conclusion(causes, unknown, fail_on)
+    if unasked:
+        left = len({rule.slug for rule in rules} - ignored - {v.rule for v in verdicts})
+        unknown = (*unknown, _not_asked(left))
+        outcome = Conclusion.UNPROBED if outcome is Conclusion.HEALTHY else outcome
     return Report(
         outcome=outcome,
         exit_code=code,
@@ -127,6 +142,14 @@ def build(
         evidence=pictures.proofs(seen, {id for f in flatten(causes) for id in f.evidence}),
         fail_on=fail_on,
     )
+
+
+def _not_asked(rules: int) -> Unknown:
+    reason = (
+        f"{rules} rules need answers from pods or nodes, and nothing was asked; "
+        "`kubectl dnsdebug pod/NAME` asks"
+    )
+    return Unknown(rule=UNPROBED, subject=CLUSTER, reason=reason, matters=False)
 
 
 def flatten(causes: Iterable[Cause]) -> Iterable[Finding]:

@@ -76,6 +76,19 @@ from kubectl_dnsdebug.rules.wildcard_capture import check as wildcard_capture
 from kubectl_dnsdebug.rules.windows_pod_suffix import check as windows_pod_suffix
 from kubectl_dnsdebug.rules.wrong_name import check as wrong_name
 
+# What the API answers by itself: objects, logs and events say it, if no packet does. All others
+# need answers, and say nothing where none were asked for.
+BY_API_ALONE = frozenset(
+    {
+        "coredns-bind-failed",
+        "coredns-cpu-starved",
+        "coredns-not-running",
+        "coredns-oom",
+        "coredns-rbac",
+        "corefile-invalid",
+        "dns-no-ready-endpoints",
+    }
+)
 RULES: tuple[Rule, ...] = (
     # the node and its kubelet
     clusterdns_ip_mismatch,

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject, Vantage
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+    Transport,
+    Vantage,
+)
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -27,7 +36,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.dns_serves(seen):
         return
-    dead = _dead(seen)
+    dead = _dead(seen) if seen.evidence.vantages else _unasked(seen)
     if not dead:
         return
     for service in seen.dns_services:
@@ -45,14 +54,21 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "name": service.name,
                 "server": reach.server,
                 "state": state,
-                "summary": reach.summary,
+                "summary": reach.summary if reach.asked else "by the API; nothing was asked",
             },
             confidence=Confidence.CERTAIN if refused else Confidence.LIKELY,
             settles=""
             if refused
-            else "a refusal; only time-outs were seen, which other faults cause",
+            else "a refusal; only time-outs were seen, which other faults cause"
+            if reach.asked
+            else "a question from a pod: `kubectl dnsdebug pod/NAME` asks",
         )
         return
+
+
+def _unasked(seen: Observed) -> tuple[Reach, ...]:
+    """Where nothing ran, the endpoints alone speak."""
+    return tuple(Reach(ip, Transport.UDP, ()) for ip in seen.cluster_ips)
 
 
 def _dead(seen: Observed) -> tuple[Reach, ...]:

@@ -43,11 +43,15 @@ def conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
 def _report(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
     from kubectl_dnsdebug.report import report
     from kubectl_dnsdebug.report.render import RENDERERS
-    from kubectl_dnsdebug.rules import RULES
+    from kubectl_dnsdebug.rules import BY_API_ALONE, RULES
     from kubectl_dnsdebug.terminal import keep
 
     made = report.build(
-        evidence, RULES, fail_on=Severity(given["fail_on"]), ignore=tuple(given["ignore"])
+        evidence,
+        RULES,
+        fail_on=Severity(given["fail_on"]),
+        ignore=tuple(given["ignore"]),
+        by_api=BY_API_ALONE,
     )
     show(RENDERERS[given["output"]](made, style(given["color"])))
     keep.keep(evidence, made, given["save"], given["bundle"])

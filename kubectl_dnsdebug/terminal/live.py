@@ -47,6 +47,16 @@ def request(
     )
 
 
+def api_only(session: Session) -> Evidence:
+    """What the API alone tells."""
+    from kubectl_dnsdebug import evidence
+    from kubectl_dnsdebug.collect import api_only as collect
+    from kubectl_dnsdebug.terminal.progress import progress
+
+    with progress() as say:
+        return evidence.load(evidence.dump(collect.read(session, say)))
+
+
 def session(given: dict[str, Any]) -> Session:
     """The cluster of the flags and the kubeconfig. Raises DnsdebugError."""
     from kubectl_dnsdebug.api import kubeconfig

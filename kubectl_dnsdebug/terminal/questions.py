@@ -13,8 +13,10 @@ from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.flags import (
     PLAIN_FORMATS,
     connection_flags,
+    keeping_flags,
     offer,
     probing_flags,
+    report_flags,
 )
 from kubectl_dnsdebug.terminal.settings import Diagnosing
 
@@ -88,4 +90,19 @@ def diff(target: str, **given: Any) -> None:
     _ask(given, target, Purpose.DIFF)
 
 
-COMMANDS = (resolve, diff)
+@click.command()
+@keeping_flags
+@report_flags
+@connection_flags
+def cluster(**given: Any) -> None:
+    """Read what the API tells of the cluster's DNS. Makes nothing, asks no DNS server."""
+    from kubectl_dnsdebug.terminal import keep
+
+    conclude.known_slugs(given["ignore"])
+    keep.probe(given["save"], given["bundle"])
+    with live.session(given) as session:
+        evidence = live.api_only(session)
+    conclude.conclude(evidence, given)
+
+
+COMMANDS = (resolve, diff, cluster)

@@ -32,6 +32,7 @@ _OUTCOME = {
     Conclusion.HEALTHY: ("good", "Healthy"),
     Conclusion.PROBLEMS: ("bad", "Problems found"),
     Conclusion.INCONCLUSIVE: ("doubtful", "Inconclusive"),
+    Conclusion.UNPROBED: ("doubtful", "No fault seen, nothing probed"),
 }
 
 

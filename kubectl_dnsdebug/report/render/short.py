@@ -26,7 +26,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"cause: {found.message} ({found.severity.value}, {found.confidence.value})"
         yield f"fix: {found.remedy} Check: {found.verify}"
         return
-    if report.outcome is Conclusion.HEALTHY:
+    if report.outcome in (Conclusion.HEALTHY, Conclusion.UNPROBED):
         yield f"{len(report.clear)} checks clear, {len(report.unknown)} unknown"
         yield "advice: " + ("; ".join(named(c.finding) for c in report.advice) or "none")
         return

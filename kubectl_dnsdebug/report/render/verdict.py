@@ -183,6 +183,7 @@ def _outcome(report: Report, style: Style) -> Iterator[str]:
         Conclusion.HEALTHY: Tone.GOOD,
         Conclusion.PROBLEMS: Tone.BAD,
         Conclusion.INCONCLUSIVE: Tone.DOUBTFUL,
+        Conclusion.UNPROBED: Tone.DOUBTFUL,
     }[report.outcome]
     first, *rest = wrap(outcome(report), style.width - 3)
     yield f"{style.mark(tone)} {style.paint(first, tone)}"
@@ -201,6 +202,8 @@ def headline(report: Report) -> str:
         case Conclusion.HEALTHY:
             gaps = " that matters" if report.unknown else ""
             return f"healthy: every check{gaps} answered, and none found a fault"
+        case Conclusion.UNPROBED:
+            return "unprobed: the API shows no fault; whether names resolve was not asked"
         case Conclusion.INCONCLUSIVE if any(u.rule == UNEXPLAINED for u in report.unknown):
             return "inconclusive: names fail, and no known cause fits"
         case Conclusion.INCONCLUSIVE:
@@ -219,6 +222,8 @@ def _causes(causes: Iterable[Cause]) -> str:
 def meaning(report: Report) -> str:
     if report.exit_code == Exit.HEALTHY and report.outcome is Conclusion.PROBLEMS:
         return "nothing as grave as --fail-on"
+    if report.outcome is Conclusion.UNPROBED:
+        return "no fault in what the API shows"
     return {
         Exit.HEALTHY: "nothing wrong",
         Exit.INCONCLUSIVE: "inconclusive",

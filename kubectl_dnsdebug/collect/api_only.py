@@ -1,0 +1,30 @@
+"""The cluster's DNS as the API tells of it: everything is read, nothing is made or asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from kubectl_dnsdebug import __version__
+from kubectl_dnsdebug.api.cluster import Session
+from kubectl_dnsdebug.collect import survey
+from kubectl_dnsdebug.model import Evidence, Purpose, Request
+
+
+def read(session: Session, say: Callable[[str], None]) -> Evidence:
+    """Evidence without a place where anything ran."""
+    started = time.monotonic()
+    say("reading the cluster")
+    facts = survey.survey(session, ())
+    # Without answers only logs and events tell what ails the servers: they are always read.
+    facts += survey.aftermath(session, facts, (), ill=True, stale=False)
+    return Evidence(
+        tool=__version__,
+        collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        context=session.context,
+        request=Request(targets=(), purpose=Purpose.CLUSTER),
+        facts=facts,
+        timing={"total": round(time.monotonic() - started, 3)},
+        counts={"api requests": session.requests},
+    )
