@@ -24,7 +24,7 @@ from kubectl_dnsdebug.observe import image
 from kubectl_dnsdebug.observe.objects import Endpoint, at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.parse.resolvconf import Policy, ResolvConf, effective_policy
-from kubectl_dnsdebug.parse.search import Libc, Reply, Walk, walk
+from kubectl_dnsdebug.parse.search import Libc, Reply, Stop, Walk, walk
 
 # Failures that come at once, from a host that says no: never a packet lost on the way.
 INSTANT = (Status.CONNECTION_REFUSED, Status.UNREACHABLE)
@@ -337,3 +337,12 @@ def walked(seen: Observed, subject: Subject, name: str, library: Libc | None = N
     server = next(iter(conf.nameservers), "")
     library = library or libc(seen, subject) or Libc.GLIBC
     return walk(name, conf, library, lambda each: replies(seen, own, server, each))
+
+
+def service_names_fail(seen: Observed, subject: Subject) -> bool:
+    """Whether one of the user's names, or a Service by its full name, got no address at the
+    target."""
+    names = seen.evidence.request.names
+    if any(walked(seen, subject, name).stop is not Stop.ANSWERED for name in names):
+        return True
+    return not all(map(gives_address, seen.ask(seen.own(subject), probe="svc.", type="A")))

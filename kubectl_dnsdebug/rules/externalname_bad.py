@@ -28,7 +28,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     if not symptoms.short_names_work(seen, own):
         return
-    if not _lacking(seen, subject):
+    if not symptoms.service_names_fail(seen, subject):
         return
     pod = seen.target(subject)
     asked = {naming.meant(seen, pod, name) for name in seen.evidence.request.names}
@@ -58,18 +58,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             settles="" if literal else "whether the target exists where its own servers are asked",
             severity=None if wanted else Severity.WARNING,
         )
-
-
-def _lacking(seen: Observed, subject: Subject) -> tuple[Answer, ...]:
-    """Full names of Services that are known and give no address."""
-    return tuple(
-        a
-        for a in seen.ask(seen.own(subject), type="A")
-        if a.name.endswith(f".svc.{seen.domain}.")
-        and not a.name.startswith("kubernetes.default.svc.")
-        and symptoms.says_something(a)
-        and not symptoms.gives_address(a)
-    )
 
 
 def _answers(seen: Observed, subject: Subject, service: Service) -> tuple[Answer, ...]:

@@ -27,6 +27,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     if not symptoms.short_names_work(seen, own):
         return
+    if not symptoms.service_names_fail(seen, subject):
+        return
     pod = seen.target(subject)
     picked = names.pick(seen, pod).headless
     wanted = [(names.meant(seen, pod, name), True) for name in seen.evidence.request.names]

@@ -12,6 +12,7 @@ from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity,
 from kubectl_dnsdebug.observe import dns_servers, names
 from kubectl_dnsdebug.observe.objects import Service, at
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse.corefile import is_under
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _LAG = 3.0  # seconds that a server's watch may lag behind the API
@@ -43,7 +44,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if answer.status is not Status.NXDOMAIN or answer.name not in made:
             continue
         service, age = made[answer.name]
-        memory = _memory(answer)
+        memory = _memory(answer, domain)
         if memory is None or not _before(service, age, memory[0]):
             continue
         yield Found(
@@ -64,14 +65,17 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         return
 
 
-def _memory(answer: Answer) -> tuple[float, int] | None:
+def _memory(answer: Answer, domain: str) -> tuple[float, int] | None:
     """How many seconds ago the server made the denial, and how many it keeps it yet.
 
-    The last number of the SOA is how long it may be kept, its TTL what is left of that.
+    The last number of the SOA is how long it may be kept, its TTL what is left of that. None for
+    one that is fresh, or another zone's.
     """
     for record in answer.authority:
-        if record.type == "SOA" and record.data.split()[-1].isdecimal():
-            return float(int(record.data.split()[-1]) - record.ttl), record.ttl
+        last = record.data.split()[-1]
+        if record.type == "SOA" and last.isdecimal() and is_under(record.name, domain):
+            ago = int(last) - record.ttl
+            return (float(ago), record.ttl) if ago > 0 else None
     return None
 
 
@@ -83,5 +87,5 @@ def _asked_for(seen: Observed, subject: Subject, service: Service) -> bool:
 
 
 def _before(service: Service, age: float, ago: float) -> bool:
-    """Whether the denial may be older than the Service. One without address has none to tell."""
-    return bool(service.cluster_ips or service.external_name) and age <= ago + _LAG
+    """Whether the denial may be older than the Service. Other kinds may be denied for good."""
+    return bool(service.cluster_ips) and age <= ago + _LAG
