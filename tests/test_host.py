@@ -306,6 +306,14 @@ def looked_at(evidence: Evidence, node: str, probe: str, says: str) -> Evidence:
     )
 
 
+@pytest.mark.parametrize("case", ["dns-service-local-policy", "dns-no-ready-endpoints"])
+def test_rules_that_are_rightly_not_there(case: str) -> None:
+    slug = "kube-proxy-rules-missing"
+    recorded = rule_cases.read(rule_cases.CASES / slug / case)
+    seen = Observed(looked_at(recorded.evidence, "w1", "host.nat", text("nat-flushed")))
+    assert verdict(seen, slug, "node/w1").outcome is Outcome.CLEAR
+
+
 @pytest.mark.parametrize(
     ("slug", "case", "probe", "says", "confidence"),
     [

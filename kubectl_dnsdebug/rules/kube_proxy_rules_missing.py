@@ -79,11 +79,13 @@ def _rules(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ..
     are right. No evidence where they were not seen, or none are kube-proxy's."""
     try:
         rules = seen.host(subject.name).translation
-        endpoints = {each.ip for each in seen.dns_endpoints}
+        endpoints = {each.ip: each.ready for each in seen.dns_endpoints}
     except Missing:
         return (), ""
-    if not rules.is_kube_proxy or not endpoints:
+    if not rules.is_kube_proxy:
         return (), ""
+    if not any(endpoints.values()) or symptoms.local_policy(seen, server):
+        return (), ""  # kube-proxy is right to have none
     backends = rules.backends(server)
     if not backends:
         return rules.ids, "and kube-proxy's tables there have no rule for it"
