@@ -64,7 +64,6 @@ def test_a_whole_survey(api: FakeApi, session: Session) -> None:
         "pod/shop/web-1",
         "services",
         "namespace/shop",
-        "namespace/kube-system",
         "node/w1",
         "configz/w1",
         "endpointslices/kube-system/kube-dns",
@@ -80,6 +79,15 @@ def test_a_whole_survey(api: FakeApi, session: Session) -> None:
     assert len(api.seen) == len(facts) - 1
     (asked,) = [seen.query for seen in api.seen if "endpointslices" in seen.path]
     assert asked == {"labelSelector": "kubernetes.io/service-name=kube-dns"}
+
+
+def test_the_labels_of_the_dns_namespace_count_only_where_a_policy_may_use_them(
+    api: FakeApi, session: Session
+) -> None:
+    cluster(api)
+    policy = {"metadata": {"name": "default-deny", "namespace": "shop"}, "spec": {}}
+    api.on(POLICIES.format("shop"), Answer(body={"items": [policy]}))
+    assert "namespace/kube-system" in by_id(survey.survey(session, [target()]))
 
 
 def test_without_any_permission_all_is_a_gap(api: FakeApi, session: Session) -> None:

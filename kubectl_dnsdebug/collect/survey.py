@@ -59,11 +59,17 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
             *(partial(_slices, session, each) for each in services),
             *(partial(_dns_pods, session, *each) for each in selectors),
             *(partial(_policies, session, ns) for ns in sorted({*namespaces, *dns_namespaces})),
-            # A policy may admit the DNS pods by the labels of their namespace.
-            *(partial(_namespace, session, ns) for ns in sorted(dns_namespaces - {*namespaces})),
         ]
     )
-    facts += together(partial(_config, session, *key) for key in _config_maps(facts))
+    # A policy may admit the DNS pods by the labels of their namespace.
+    selecting = any(f.id.startswith("networkpolicies/") and items(f.data) for f in facts)
+    others = sorted(dns_namespaces - {*namespaces}) if selecting else ()
+    facts += together(
+        [
+            *(partial(_config, session, *key) for key in _config_maps(facts)),
+            *(partial(_namespace, session, each) for each in others),
+        ]
+    )
     return tuple(facts)
 
 
@@ -78,8 +84,9 @@ def aftermath(
     dns_pods = _dns_pods_in(facts)
     namespaces = {pod.namespace for pod in pods}
     jobs: list[Job] = []
-    if ill:
+    if not dns_pods or not all(pod.ready and not pod.restarts for pod in dns_pods):
         namespaces |= set(_dns_namespaces(facts))
+    if ill:
         jobs += [
             partial(_system_pods, session, name)
             for name in sorted({p.node for p in pods if p.node})

@@ -113,7 +113,8 @@ def outside(stage: Stage) -> Iterator[Probe]:
             yield ask("ext.tcp", server, name, transport=TCP, stream="3")
     if stage.is_target:
         for server in stage.replicas:
-            yield ask("ext", server, name, stream="3")
+            # Twice, one after the other: the first may find a resolver that has to look around.
+            yield ask("ext", server, name, stream="3", times=2)
 
 
 def upstream(stage: Stage) -> Iterator[Probe]:

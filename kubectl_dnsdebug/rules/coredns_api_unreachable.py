@@ -145,7 +145,7 @@ def _age_of_denial(answer: Answer) -> float:
 
 
 def _hides_some(seen: Observed) -> bool:
-    """Whether the Corefile serves no or only some namespaces and Services: a denial is meant then."""
+    """Whether the Corefile serves only some namespaces and Services, or none: a denial is meant."""
     try:
         plugins = [p for block in seen.corefile.blocks for p in block.named("kubernetes")]
     except Missing:
