@@ -128,6 +128,9 @@ def test_help_and_version(capsys: Said) -> None:
     assert call() == 0
     assert "kubectl dnsdebug pod/web -n shop" in capsys.readouterr().out
     assert call("--help") == 0
+    shown = capsys.readouterr().out
+    assert "--dry-run" in shown
+    assert "[TARGETS]" not in shown
     assert call("--version") == 0
     assert capsys.readouterr().out.endswith(f"kubectl-dnsdebug {__version__}\n")
     assert call("web", "--help") == 0

@@ -177,6 +177,14 @@ class TargetOrCommand(click.Group):
                 args.insert(0, "diagnose")
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The flags of a diagnosis too: it is the command that has no word of its own."""
+        params = self.commands["diagnose"].get_params(ctx)
+        flags = [p for p in params if isinstance(p, click.Option) and p.name != "help"]
+        with formatter.section("Flags"):
+            formatter.write_dl([found for p in flags if (found := p.get_help_record(ctx))])
+        super().format_options(ctx, formatter)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The first word may become a command or a target, a first flag is one of `diagnose`."""
         command = self.commands["diagnose"]
