@@ -26,6 +26,8 @@ from tests.cluster.probe import Reply, Vantage, in_pod, on_node
 from tests.cluster.shell import ClusterError, run, wait_for
 from tests.cluster.upstream import Upstream
 
+LONGEST_SOCKET = 107  # bytes of a Unix socket's name
+
 
 def in_parallel(tasks: Iterable[Callable[[], object]]) -> None:
     """Run these at the same time; the first error is raised once all have ended."""
@@ -139,6 +141,9 @@ class Cluster:
         says(f"cluster {self.layout.index} is up after {time.monotonic() - began:.1f} s")
 
     def _up(self, setup: DnsSetup, kube: Path, store: Path) -> None:
+        deepest = self.layout.node_dir("w1") / "kubelet/device-plugins/kubelet.sock"
+        if len(os.fsencode(deepest)) > LONGEST_SOCKET:
+            raise ClusterError(f"{self.layout.home} is too long a path for the kubelets' sockets")
         self.layout.state.mkdir(parents=True)
         self.kube.symlink_to(kube)
         self.remember(setup)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,12 +97,19 @@ def test_every_fault_can_be_told_apart() -> None:
     }
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path: the kubelet's sockets lie deep, and the name of a socket has 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="dnsd") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.cluster
-def test_up_and_down_leave_nothing(tmp_path: Path) -> None:
+def test_up_and_down_leave_nothing(home: Path) -> None:
     """Also when a part was killed in between."""
     used = {path.name for path in network.NETNS.glob("dnsd*")} if network.NETNS.exists() else set()
     free = next(index for index in range(90, MAX_INDEX) if f"dnsd{index}-lan" not in used)
-    cluster = Cluster(Layout(index=free, home=tmp_path))
+    cluster = Cluster(Layout(index=free, home=home))
     try:
         cluster.up()
         assert cluster.pod("web").dig("api.shop.svc.cluster.local.").ok
@@ -111,5 +120,5 @@ def test_up_and_down_leave_nothing(tmp_path: Path) -> None:
     assert not cgroups.groups(prefix)
     assert not network.namespaces(cluster.layout)
     assert prefix not in run("ip", "link").stdout
-    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    assert str(home) not in Path("/proc/self/mounts").read_text()
     assert not cluster.layout.state.exists()
