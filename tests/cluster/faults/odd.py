@@ -96,7 +96,12 @@ def two_services(cluster: Cluster) -> Iterator[None]:
     """A second Service on the same DNS pods, as kubespray has it."""
     second = service(replace(cluster.setup, service="coredns", address="10.96.0.3"))
     with applied(cluster, second):
-        cluster.pod("web").expect("NOERROR", API, server="10.96.0.3")
+        pod = cluster.pod("web")
+        # Until kube-proxy has heard of its endpoints the address refuses.
+        wait_for(
+            "the second Service serves", lambda: pod.dig(API, server="10.96.0.3").ok, timeout=15
+        )
+        pod.expect("NOERROR", API, server="10.96.0.3", tcp=True)
         yield
 
 
