@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 
 import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS, Fault
+from tests.cluster.shell import ClusterError
 from tests.scenarios.conftest import CASES, Tool
 
 FAULTY = [fault for fault in FAULTS.values() if fault.slug]
@@ -27,7 +29,7 @@ def test_the_healthy_cluster(cluster: Cluster, tool: Tool) -> None:
 
 @pytest.mark.parametrize("fault", FAULTY, ids=lambda fault: fault.name)
 def test_fault(cluster: Cluster, tool: Tool, fault: Fault) -> None:
-    with fault.applied(cluster):
+    with broken(cluster, fault):
         ran = tool(fault.target, "-n", fault.namespace, "-o", "json", *fault.args, *keep(fault))
         assert ran.code in (0, 4), ran.story()
         assert ran.first == fault.slug, ran.story()
@@ -39,11 +41,25 @@ def test_fault(cluster: Cluster, tool: Tool, fault: Fault) -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
 def test_healthy_but_odd(cluster: Cluster, tool: Tool, odd: Fault) -> None:
-    with odd.applied(cluster):
+    with broken(cluster, odd):
         ran = tool(odd.target, "-n", odd.namespace, "-o", "json", *odd.args, *keep(odd))
         assert ran.code == 0, ran.story()
         assert ran.report["causes"] == [], ran.story()
         assert not tool.leftovers()
+
+
+def broken(cluster: Cluster, fault: Fault) -> ExitStack:
+    """The fault applied. A busy machine may spoil its proof once; the tool gets no second try."""
+    for last in (False, True):
+        stack = ExitStack()
+        try:
+            stack.enter_context(fault.applied(cluster))
+        except ClusterError:
+            if last:
+                raise
+        else:
+            break
+    return stack
 
 
 def keep(fault: Fault) -> list[str]:
