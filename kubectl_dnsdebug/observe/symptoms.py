@@ -53,13 +53,6 @@ def service_addresses(seen: Observed) -> tuple[str, ...]:
     )
 
 
-def nameservers_reach(
-    seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP
-) -> tuple[Reach, ...]:
-    """How each nameserver of the file there did."""
-    return tuple(seen.reach(vantage, ip, transport) for ip in seen.conf(vantage).nameservers)
-
-
 def cluster_names_work(seen: Observed, vantage: Vantage) -> bool:
     """Whether the DNS Service answered every question for a cluster name that it must know."""
     reaches = (*service_reach(seen, vantage), *service_reach(seen, vantage, Transport.TCP))
@@ -109,10 +102,6 @@ class Replicas:
     @property
     def all_fine(self) -> bool:
         return bool(self.all) and all(reach.fine for _, reach in self.all)
-
-    @property
-    def all_dead(self) -> bool:
-        return bool(self.all) and all(reach.dead for _, reach in self.all)
 
 
 def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP) -> Replicas:
