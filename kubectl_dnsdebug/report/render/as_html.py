@@ -37,7 +37,7 @@ _OUTCOME = {
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     # Late: most runs print a table, and a template engine takes a while to load.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
@@ -56,16 +56,20 @@ def _template() -> Template:
     environment.filters["joints"] = lambda text: escape(brief(text)).replace(".", Markup(".<wbr>"))
     # The style sheet is ours, and nothing of the cluster's is in it.
     environment.globals["css"] = Markup((HERE / "report.css").read_text("utf-8"))
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def render(report: Report, style: Style) -> str:
-    page = _template().render(
+    page = _template("report.html.j2").render(
         report=report,
         version=__version__,
-        what=_what(report),
+        title=f"DNS of {_what(report) or 'the cluster'}",
+        context=report.target["context"],
+        collected_at=report.target["collected_at"],
         outcome=_OUTCOME[report.outcome],
         headline=verdict.headline(report).removeprefix(f"{report.outcome.value}: "),
+        exit_code=report.exit_code,
+        meaning=verdict.meaning(report),
         severity_class=_SEVERITY,
         state_class=_STATE,
         unexplained=[each for each in report.unknown if each.rule == UNEXPLAINED],
