@@ -13,6 +13,7 @@ import yaml
 
 from kubectl_dnsdebug.model import Made, Role, Severity
 from kubectl_dnsdebug.report import report
+from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.render import RENDERERS, Style
 from tests import goldens
 from tests.reports import (
@@ -151,7 +152,7 @@ def test_an_advice_that_explains_an_error_is_a_cause() -> None:
     )
     made = report.build(evidence(in_pod().battery(), *surroundings()), rules)
     assert [cause.finding.rule for cause in made.causes] == ["odd-file"]
-    assert made.exit_code == report.Exit.CAUSES
+    assert made.exit_code == Exit.CAUSES
     assert "odd-file on pod/shop/web-1" in screen(made)
 
 

@@ -246,6 +246,7 @@ def reports(draw: st.DrawFn) -> Report:
         matrices=(seen,),
         resolv_conf=draw(some(comparisons, 1)),
         paths=(draw(some(hops, 6).filter(bool)),),
+        walks=(),
         made=draw(some(st.builds(Made, what=texts, fate=texts | st.just("removed")))),
         timing={"total": draw(st.floats(0, 99))},
         counts={"api requests": draw(st.integers(0, 99))},

@@ -15,7 +15,7 @@ from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.search import Libc, Stop
 from kubectl_dnsdebug.plan import spots
 from kubectl_dnsdebug.plan.probes import plan
-from kubectl_dnsdebug.report import walks
+from kubectl_dnsdebug.report import steps, walks
 from kubectl_dnsdebug.report.render import Style, walk
 from tests import reports
 from tests.places import RUN, target
@@ -46,7 +46,7 @@ def walked(
     return replace(found, request=request)
 
 
-def client(found: walks.Resolution, libc: Libc) -> walks.Client:
+def client(found: walks.Resolution, libc: Libc) -> steps.Client:
     return next(each for each in found.clients if each.walk.libc is libc)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubectl_dnsdebug.model import Evidence, Missing, Subject
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison, comparison, comparison_json
-from kubectl_dnsdebug.report.report import Exit
 
 SCHEMA = "dnsdebug.diff/v1"
 

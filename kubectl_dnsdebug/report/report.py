@@ -26,8 +26,10 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.reason.rule import Rule
-from kubectl_dnsdebug.report import pictures
+from kubectl_dnsdebug.report import pictures, walks
+from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
+from kubectl_dnsdebug.report.walks import Resolution
 
 SCHEMA = "dnsdebug.report/v1"
 UNEXPLAINED = "unexplained"  # no rule: names fail, and no known cause fits
@@ -40,16 +42,6 @@ class Conclusion(StrEnum):
     PROBLEMS = "problems"
     INCONCLUSIVE = "inconclusive"
     UNPROBED = "unprobed"  # no fault in what the API shows; whether names resolve was not asked
-
-
-class Exit:
-    """The exit codes. The same for every output format."""
-
-    HEALTHY = 0
-    FAILED = 1
-    USAGE = 2
-    INCONCLUSIVE = 3
-    CAUSES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +71,7 @@ class Report:
     matrices: tuple[Matrix, ...]
     resolv_conf: tuple[Comparison, ...]
     paths: tuple[tuple[Hop, ...], ...]
+    walks: tuple[Resolution, ...]
     made: tuple[Made, ...]
     timing: Mapping[str, float]
     counts: Mapping[str, int]
@@ -136,6 +129,7 @@ def build(
         matrices=matrices,
         resolv_conf=pictures.resolv_confs(seen),
         paths=pictures.paths(seen),
+        walks=walks.diagnosed(seen),
         made=evidence.made,
         timing=evidence.timing,
         counts=evidence.counts,

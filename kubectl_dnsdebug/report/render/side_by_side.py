@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from kubectl_dnsdebug.report import conf_diff
+from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison
 from kubectl_dnsdebug.report.render import files
 from kubectl_dnsdebug.report.render.style import Style, Tone, one_line, wrap
-from kubectl_dnsdebug.report.report import Exit
 
 
 def render(found: Comparison, style: Style) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from kubectl_dnsdebug.parse.search import Reply, Stop
+from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.render.style import Style, Tone, one_line, wrap
-from kubectl_dnsdebug.report.report import Exit
-from kubectl_dnsdebug.report.walks import Client, Resolution, Said
+from kubectl_dnsdebug.report.steps import Client, Said
+from kubectl_dnsdebug.report.walks import Resolution
 
 
 def render(found: Resolution, style: Style) -> str:
