@@ -69,6 +69,8 @@ class Role(StrEnum):
     SIBLING = "sibling"  # a pod like the target, beside it
     CONTROL = "control"  # a ClusterFirst pod on the node without the target's labels
     DEFAULT = "default"  # a Default-policy pod on the node: shows the host's file as pods get it
+    HOSTNET = "hostnet"  # a pod on the node's own network that asks the cluster's DNS
+    HOSTNET_DEFAULT = "hostnet-default"  # the same with the host's file: needs no pod network
     HOST = "host"  # a privileged, read-only pod on the node's own network: what the node shows
 
 
@@ -153,15 +155,17 @@ class Purpose(StrEnum):
     RESOLVE = "resolve"  # walk one name as programs do
     DIFF = "diff"  # resolv.conf, three ways
     CLUSTER = "cluster"  # read the API, make nothing
+    NODES = "nodes"  # how names resolve on nodes, whatever runs there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the user asked for, resolved, and the options that shape probing.
 
-    `targets` are pods as `pod/NAMESPACE/NAME`; `names` are names to test besides the standard
-    forms; `timeout` bounds the whole run; `deep` is the namespace of the privileged pods that look
-    at the nodes, empty without them.
+    `targets` are pods as `pod/NAMESPACE/NAME`, or nodes as `node/NAME`; `names` are names to test
+    besides the standard forms; `timeout` bounds the whole run; `deep` is the namespace of the
+    privileged pods that look at the nodes, empty without them; `home` is the namespace of the pods
+    that probe nodes.
     """
 
     targets: tuple[str, ...]
@@ -171,6 +175,7 @@ class Request:
     mode: str = "ephemeral"
     timeout: float = 30.0
     deep: str = ""
+    home: str = ""
     purpose: Purpose = Purpose.DIAGNOSE
 
 

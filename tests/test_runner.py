@@ -15,6 +15,7 @@ import dns.message
 import pytest
 
 from kubectl_dnsdebug.model import Transcript
+from kubectl_dnsdebug.parse import summary
 from kubectl_dnsdebug.plan import frames
 from tests.dns_server import DnsServer, address, record, servfail
 
@@ -496,7 +497,92 @@ def test_the_runner_is_small_and_has_no_comments() -> None:
     """It stays in the pod's spec for ever: the API shows it with the pod."""
     text = frames.runner()
     assert "\n#" not in text
-    assert len(text) < 6_000
+    assert len(text) < 7_500
+
+
+# The termination message
+
+
+@pytest.fixture
+def message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a kubelet would read; the runner finds it there."""
+    file = tmp_path / "message"
+    file.touch()
+    text = frames.runner()
+    assert text.count("/dev/termination-log") == 1
+    monkeypatch.setattr(frames, "runner", lambda: text.replace("/dev/termination-log", f"'{file}'"))
+    return file
+
+
+def test_the_summary_tells_what_the_log_does(
+    shell: list[str], server: DnsServer, silent_port: int, message: Path
+) -> None:
+    items = [dig("up*3", "s/gate", server.port), dig("tcp", "s/1", server.port, "+tcp")]
+    items += [dig("dead", "d/gate", silent_port), dig("more*2", "d/1", silent_port)]
+    items += [dig("shut", "-/1", 9), "conf -/conf file /etc/resolv.conf", "n -/2 getent hosts ::1"]
+    items += ["odd -/3 dig @127.0.0.1 -p no"]
+    with DnsServer(servfail) as other:
+        found = run(shell, *items, dig("fail", "-/4", other.port))
+    told = summary.read(message.read_text())
+    assert told.whole
+    assert told.conf.text.split("\n") == [
+        line
+        for line in found["conf"].out.split("\n")
+        if line.startswith(("nameserver", "search", "domain", "options"))
+    ]
+    assert {id: "".join(t.letter for t in each) for id, each in told.told.items()} == {
+        "up": "nnn",
+        "tcp": "n",
+        "dead": "t",
+        "more": "kk",
+        "shut": "c",
+        "odd": "q",
+        "fail": "s",
+    }
+    assert all(each.ms is not None for each in (*told.told["up"], *told.told["fail"]))
+
+
+@pytest.mark.parametrize("id", ["user.a~b", "user.a~1.b", "user.*", "x~~"])
+def test_an_id_comes_back_as_it_is(
+    shell: list[str], server: DnsServer, message: Path, id: str
+) -> None:
+    run(shell, dig(id, "s/1", server.port), dig(f"r{id}*2", "s/1", server.port))
+    assert set(summary.read(message.read_text()).told) == {id, f"r{id}"}
+
+
+def test_a_summary_that_does_not_fit_says_so(
+    shell: list[str], server: DnsServer, message: Path
+) -> None:
+    run(shell, *(dig(f"{n}{'x' * 300}", "s/1", server.port) for n in range(20)))
+    assert len(message.read_bytes()) < summary.LONGEST
+    told = summary.read(message.read_text())
+    assert not told.whole
+    assert 10 < len(told.told) < 20
+
+
+@needs_root
+@pytest.mark.parametrize("nasty", ["x" * 3_000, "a\rb", "\x1b[2J", "\xff", "a " * 1_900])
+def test_a_file_that_the_kubelet_should_not_see(
+    shell: list[str], tmp_path: Path, message: Path, nasty: str
+) -> None:
+    """Its bytes would spoil a status, or do not fit: then the log is to be read."""
+    conf = f"search {nasty}\nnameserver 10.0.0.1\nsearch {nasty}\n"
+    assert holes(shell, tmp_path, conf, "a.{ns}") == ["a.10.0.0.1"]
+    assert not summary.read(message.read_text()).whole
+
+
+def test_no_file_is_made_for_it(shell: list[str], server: DnsServer, message: Path) -> None:
+    message.unlink()
+    assert run(shell, dig("a", "s/1", server.port))["a"].exit_code == 0
+    assert not message.exists()
+
+
+def test_an_image_without_sha256sum(
+    shell: list[str], bare: Path, server: DnsServer, message: Path
+) -> None:
+    (bare / "dig").symlink_to(str(shutil.which("dig")))
+    run(absolute(shell), dig("a", "s/1", server.port), env={"PATH": str(bare)})
+    assert summary.read(message.read_text()).told["a"][0].letter == "n"
 
 
 def test_the_default_answer_is_an_address() -> None:

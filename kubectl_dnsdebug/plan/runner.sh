@@ -19,7 +19,10 @@
 #
 # Needs no root, no capability and no writable place (hence variables, not files), any POSIX sh.
 # Nothing read is ever evaluated: items and files are only split at blanks, without globbing.
+#
+# The log says everything; its gist for many nodes at once is the termination message, see `tally`.
 set -f
+message=/dev/termination-log
 LC_ALL=C
 export LC_ALL
 limit=${1%/*} many=${1#*/} known=" $2 "
@@ -68,6 +71,61 @@ emit() {
 # skip ID REASON
 skip() { printf '%s ! %s\n' "$1" "$2"; }
 
+# note ID TEXT: tell `tally` what dig said, as a letter and milliseconds
+note() {
+    letter=q ms=
+    case $2 in
+    *'->>HEADER<<-'*', status: '*'flags:'*)
+        letter=${2#*, status: }
+        case ${letter%%,*} in
+        NOERROR) letter=n; case $2 in *', ANSWER: 0,'*) letter=o ;; esac ;;
+        NXDOMAIN) letter=x ;;
+        SERVFAIL) letter=s ;;
+        REFUSED) letter=r ;;
+        *) letter=e ;;
+        esac
+        case $2 in *"$nl;; Query time: "*' msec'*)
+            ms=${2#*"$nl;; Query time: "} ms=${ms%% *}
+            case $ms in *[!0-9]* | ???????*) ms= ;; esac ;;
+        esac ;;
+    *': timed out'*) letter=t ;;
+    *': connection refused'*) letter=c ;;
+    *' unreachable'* | *': permission denied'*) letter=u ;;
+    *': connection reset'* | *': end of file'*) letter=d ;;
+    *'no servers could be reached'*) letter=t ;;
+    esac
+    printf '%s %s\n' "$1" "$letter$ms" >&3
+}
+
+# tally: make a summary of what comes from `note` and of resolv.conf, see summary.py, and leave it
+# where the kubelet looks for the container's last words. Without such a file none is made.
+tally() {
+    conf= told=$nl count=0 last=end
+    while IFS= read -r line; do
+        case $line in
+        end) break ;;
+        cut | conf\ *[!\ -~\	]*) last=cut; continue ;;
+        conf\ *)
+            if [ "$((${#conf} + ${#line}))" -lt 3000 ]; then conf="$conf$line$nl"; else last=cut; fi
+            continue ;;
+        esac
+        id=${line% *} token=${line##* } n=${line##*"~"} n=${n% *}
+        case $n in '' | *[!0-9]*) ;; *) id=${id%"~$n"} ;; esac
+        case $told in
+        *"${nl}a $id "*) told=${told%%"${nl}a $id "*}${nl}a\ $id\ $token\ ${told#*"${nl}a $id "} ;;
+        *) told="${told}a $id $token$nl" count=$((count + 1)) ;;
+        esac
+    done
+    [ -f "$message" ] && [ -w "$message" ] || return
+    while [ "$((${#conf} + ${#told}))" -gt 4000 ]; do
+        told=${told%"$nl"*"$nl"}$nl count=$((count - 1)) last=cut
+    done
+    told="$conf${told#"$nl"}$last $count"
+    sum=$(printf %s "$told" | sha256sum) || sum=-
+    sum=${sum%"${sum#????????????????}"}
+    printf '%s %s\n%s' dnsdebug-summary/1 "${sum:--}" "$told" >"$message"
+} 2>/dev/null
+
 # app: what the target container's root shows, where this user may look (same UID, same processes)
 app() {
     root=/proc/1/root
@@ -96,10 +154,15 @@ run() {
     file) set -- cat "$2" ;;
     *) skip "$id" "not a probe: $1"; return 127 ;;
     esac
-    command -v "$1" >/dev/null 2>&1 || { skip "$id" "the image has no $1"; return 127; }
+    command -v "$1" >/dev/null 2>&1 || {
+        skip "$id" "the image has no $1"
+        [ "$1" != dig ] || note "$id" ''
+        return 127
+    }
     case $1 in nslookup | getent | witness) set -- limited "$@" ;; esac
     text=$("$@" 2>&1)
     code=$?
+    [ "$1" != dig ] || note "$id" "$text"
     emit "$id" "$code" "$text"
     return "$code"
 }
@@ -132,6 +195,9 @@ work() {
     echo "= begin dnsdebug-runner/1"
     nameservers= ns1= searches= domain=
     while IFS= read -r line || [ -n "$line" ]; do
+        case $line in nameserver* | search* | domain* | options*)
+            if [ "${#line}" -le 2000 ]; then printf 'conf %s\n' "$line"; else echo cut; fi >&3 ;;
+        esac
         case $line in
         nameserver[\ \	]*)
             for value in ${line#nameserver}; do
@@ -220,6 +286,7 @@ work() {
                 if [ -n "$dead" ]; then
                     printf '%s $ %s\n' "${item%% *}" "${rest#* }"
                     skip "${item%% *}" "$server did not answer before"
+                    case ${rest#* } in dig\ *) echo "${item%% *} k" >&3 ;; esac
                 else
                     run $item
                 fi
@@ -231,13 +298,14 @@ work() {
     done
     [ -z "$streams" ] || wait $streams
     echo "= end $#"
+    echo end >&3
 }
 
 # As in `limited`. The trap comes last: a child forked with it may lose a signal that comes early.
 sleep "$limit" >/dev/null 2>&1 &
 watchdog=$!
 (
-    work "$@"
+    { work "$@" 3>&1 >&4 | tally; } 4>&1
     kill "$watchdog" 2>/dev/null
 ) &
 trap 'exit 143' TERM
