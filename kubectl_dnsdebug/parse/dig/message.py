@@ -18,7 +18,7 @@ from kubectl_dnsdebug.parse.dig.outcome import (
     last,
 )
 
-_TAKES_WORD = frozenset("bcfkmpqrtuxy")
+_TAKES_WORD = frozenset("bcfkpqtxy")
 
 
 def questions(words: Sequence[str]) -> list[Question]:
