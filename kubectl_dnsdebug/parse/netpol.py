@@ -6,16 +6,12 @@ and whatever other kinds of policy a network plugin knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
-from typing import Any
 
 from kubectl_dnsdebug.model import Json
-
-# The API server puts it on every namespace, so it is known even when the labels cannot be read.
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+from kubectl_dnsdebug.parse.selectors import all_of, any_of, selects, selects_namespace, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +110,7 @@ def _verdict(
         for policy in policies
         if _metadata(policy, "namespace") == pod_namespace
         and direction in _directions(policy)
-        and _selects(_spec(policy).get("podSelector"), pod_labels)
+        and selects(_spec(policy).get("podSelector"), pod_labels)
     ]
     names = tuple(_metadata(policy, "name") for policy in selecting)
     if not selecting:
@@ -155,27 +151,19 @@ def _directions(policy: Json) -> tuple[str, ...]:
 def _allows(direction: _Direction, policy: Json, traffic: _Traffic) -> bool | None:
     side = "to" if direction is _Direction.EGRESS else "from"
     home = _metadata(policy, "namespace")
-    return _any(
-        _all(
+    return any_of(
+        all_of(
             (
-                _any(_port(each, traffic) for each in rule["ports"]) if rule.get("ports") else True,
-                _any(_peer(each, traffic.peer, home) for each in rule[side])
+                any_of(_port(each, traffic) for each in rule["ports"])
+                if rule.get("ports")
+                else True,
+                any_of(_peer(each, traffic.peer, home) for each in rule[side])
                 if rule.get(side)
                 else True,
             )
         )
         for rule in _spec(policy).get(direction) or ()
     )
-
-
-def _any(answers: Iterable[bool | None]) -> bool | None:
-    told = list(answers)
-    return True if True in told else None if None in told else False
-
-
-def _all(answers: Iterable[bool | None]) -> bool | None:
-    told = list(answers)
-    return False if False in told else None if None in told else True
 
 
 def _port(entry: Json, traffic: _Traffic) -> bool | None:
@@ -197,60 +185,12 @@ def _port(entry: Json, traffic: _Traffic) -> bool | None:
 def _peer(entry: Json, peer: Peer, home: str) -> bool | None:
     block = entry.get("ipBlock")
     if block is not None:
-        return _within(block, peer.ip)
+        return within(block.get("cidr"), peer.ip, block.get("except") or ())
     if not peer.namespace or peer.host_network:
         return False
     chosen = entry.get("namespaceSelector")
     if chosen is None:
         there: bool | None = peer.namespace == home
-    elif peer.namespace_labels is None:
-        there = _selects(chosen, {_NAMESPACE_NAME: peer.namespace}, complete=False)
     else:
-        there = _selects(chosen, {_NAMESPACE_NAME: peer.namespace, **peer.namespace_labels})
-    return _all((there, _selects(entry.get("podSelector"), peer.labels)))
-
-
-def _within(block: Json, ip: str) -> bool | None:
-    try:
-        address = ip_address(ip)
-        inside = address in ip_network(str(block.get("cidr")), strict=False)
-        cut = any(
-            address in ip_network(str(each), strict=False) for each in block.get("except") or ()
-        )
-    except ValueError:
-        return None
-    return inside and not cut
-
-
-def _selects(
-    selector: Json | None, labels: Mapping[str, str], complete: bool = True
-) -> bool | None:
-    """Whether a label selector matches. One that is empty or missing selects everything.
-
-    With `complete` false, labels other than those given may exist.
-    """
-    selector = selector or {}
-    wanted = [
-        {"key": key, "operator": "In", "values": [value]}
-        for key, value in (selector.get("matchLabels") or {}).items()
-    ]
-    return _all(
-        _fulfils(each, labels, complete)
-        for each in [*wanted, *(selector.get("matchExpressions") or ())]
-    )
-
-
-def _fulfils(wanted: Mapping[str, Any], labels: Mapping[str, str], complete: bool) -> bool | None:
-    key, values = str(wanted.get("key")), wanted.get("values") or ()
-    if key not in labels and not complete:
-        return None
-    match wanted.get("operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return None
+        there = selects_namespace(chosen, peer.namespace, peer.namespace_labels)
+    return all_of((there, selects(entry.get("podSelector"), peer.labels)))
