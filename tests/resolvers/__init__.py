@@ -1,0 +1,1 @@
+"""The simulated search walks, held against the resolvers themselves."""

@@ -1,0 +1,3 @@
+module dnsdebug.test/lookup
+
+go 1.21
