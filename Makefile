@@ -13,6 +13,9 @@ BIN := $(VENV)/bin
 # Named by the hash of what the environment is made of, so that any change of it makes a new one.
 STAMP := $(VENV)/$(shell { $(PYTHON) -VV; pwd; cat requirements-dev.txt; } 2>&1 | sha256sum | cut -c1-16)
 READY := $(VENV)/ready
+# Side by side, each with a cluster of its own; one that is kept is used by one.
+WORKERS ?= $(if $(DNSDEBUG_CLUSTER_KEEP),0,2)
+PYTEST := $(BIN)/pytest -n $(WORKERS) --maxschedchunk 1
 CLUSTER := $(BIN)/python -m tests.cluster
 # kubectl finds the plugin on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,11 +29,11 @@ help: ## Show this list
 
 .PHONY: test
 test: lint cluster-ready frozen ## Everything: lint, types, unit tests, scenarios on a real cluster (root)
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 .PHONY: check
 check: lint ## Fast checks only: lint, types, unit tests; no root, no cluster
-	@$(BIN)/pytest -m "not cluster"
+	@$(PYTEST) -m "not cluster"
 
 .PHONY: browser-test
 browser-test: browser $(READY) ## Look at the HTML report in Chromium

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.fixtures import of_worker
 from tests.fake_api import FakeApi, make_certificate
+
+
+def pytest_configure() -> None:
+    """Give each worker of a run in parallel a cluster of its own."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        own = int(os.environ.get("DNSDEBUG_CLUSTER_INDEX") or 0)
+        os.environ["DNSDEBUG_CLUSTER_INDEX"] = str(of_worker(own, worker))
 
 
 @pytest.hookimpl(tryfirst=True)

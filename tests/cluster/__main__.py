@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 
-from tests.cluster import build, demo, hold, images, needs
+from tests.cluster import build, demo, guard, hold, images, needs
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_setup import DnsSetup
 from tests.cluster.faults import FAULTS
@@ -37,7 +37,9 @@ def arguments() -> argparse.Namespace:
     prove.add_argument("names", nargs="*", metavar="NAME")
     shown = command("demo", "break the cluster, let the tool find it, heal it")
     shown.add_argument("name", nargs="?", default=demo.DEFAULT)
-    commands.add_parser("hold").add_argument("name")  # for `break`, not for people
+    # For `break` and for the tests, not for people.
+    commands.add_parser("hold").add_argument("name")
+    commands.add_parser("guard").add_argument("owner")
     return parser.parse_args()
 
 
@@ -78,6 +80,8 @@ def main() -> int:
             return 0 if demo.demo(cluster, hold.find(chosen.name)) else 1
         case "hold":
             hold.hold(cluster, chosen.name)
+        case "guard":
+            guard.stand(cluster, chosen.owner)
     return 0
 
 

@@ -92,6 +92,10 @@ class Cluster:
         """How the running cluster's DNS is meant to be."""
         return DnsSetup(**json.loads(self._setup_file.read_text()))
 
+    @property
+    def _owner_file(self) -> Path:
+        return self.layout.state / "owner"
+
     def remember(self, setup: DnsSetup) -> None:
         self._setup_file.write_text(json.dumps(asdict(setup)))
 
@@ -125,9 +129,16 @@ class Cluster:
 
     # -- up ------------------------------------------------------------------------------------
 
-    def up(self, setup: DnsSetup | None = None, *, says: Callable[[str], None] = print) -> None:
+    def up(
+        self,
+        setup: DnsSetup | None = None,
+        *,
+        owner: str = "",
+        says: Callable[[str], None] = print,
+    ) -> None:
         """Start from nothing and return when every pod is ready and DNS answers.
 
+        `owner` is the one process that it is for, as `daemons.identity` names it.
         Raises ClusterError when the machine lacks something or a part does not come up; what
         did start is left for a look at its log, and goes with `down`.
         """
@@ -137,14 +148,15 @@ class Cluster:
         began = time.monotonic()
         with build.locked(self.layout.home / f"cluster{self.layout.index}.lock"):
             self._down()
-            self._up(setup, kube, store)
+            self._up(setup, kube, store, owner)
         says(f"cluster {self.layout.index} is up after {time.monotonic() - began:.1f} s")
 
-    def _up(self, setup: DnsSetup, kube: Path, store: Path) -> None:
+    def _up(self, setup: DnsSetup, kube: Path, store: Path, owner: str) -> None:
         deepest = self.layout.node_dir("w1") / "kubelet/device-plugins/kubelet.sock"
         if len(os.fsencode(deepest)) > LONGEST_SOCKET:
             raise ClusterError(f"{self.layout.home} is too long a path for the kubelets' sockets")
         self.layout.state.mkdir(parents=True)
+        self._owner_file.write_text(owner)
         self.kube.symlink_to(kube)
         self.remember(setup)
         network.up(self.layout)
@@ -210,6 +222,12 @@ class Cluster:
         """Leave nothing of the cluster behind, whatever state it is in."""
         with build.locked(self.layout.home / f"cluster{self.layout.index}.lock"):
             self._down()
+
+    def down_for(self, owner: str) -> None:
+        """Leave nothing of it behind, if it is still the cluster of this owner."""
+        with build.locked(self.layout.home / f"cluster{self.layout.index}.lock"):
+            if self._owner_file.exists() and self._owner_file.read_text() == owner:
+                self._down()
 
     def _down(self) -> None:
         daemons = self.daemons

@@ -34,6 +34,17 @@ def _birth(pid: int) -> str:
     return fields[19] if fields else ""
 
 
+def identity(pid: int) -> str:
+    """What tells the process from every other of this machine, until it boots anew."""
+    return f"{pid} {_birth(pid)}"
+
+
+def is_alive(who: str) -> bool:
+    """Whether the process of this identity still runs."""
+    pid = int(who.split()[0])
+    return lives(pid) and identity(pid) == who
+
+
 def kill_all(pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
@@ -58,17 +69,17 @@ class Daemons:
         process = start(argv, log=self.layout.log(name), env=env)
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{process.pid} {_birth(process.pid)}\n")
+        file.write_text(identity(process.pid))
         # The daemon outlives this object on purpose; its exit status is nobody's business.
         process.returncode = 0
 
     def pid(self, name: str) -> int | None:
         """Process id of the daemon, or nothing when it does not run (any more)."""
         try:
-            pid, birth = self._file(name).read_text().split()
-        except (OSError, ValueError):
+            who = self._file(name).read_text()
+            return int(who.split()[0]) if is_alive(who) else None
+        except (OSError, ValueError, IndexError):
             return None
-        return int(pid) if lives(int(pid)) and _birth(int(pid)) == birth else None
 
     def require(self, name: str) -> int:
         pid = self.pid(name)

@@ -1,7 +1,8 @@
 """Pytest fixtures: a running cluster for the whole session.
 
 With DNSDEBUG_CLUSTER_KEEP=1 a running cluster is used as it is and left running, which makes
-working on one scenario quick; otherwise one is started, and ended after the last test.
+working on one scenario quick; otherwise one is started, and ended after the last test. Each worker
+of a run in parallel (`pytest -n 2`) has a cluster of its own, see `of_worker`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster import guard
 from tests.cluster.cluster import Cluster
+from tests.cluster.daemons import identity
+
+
+def of_worker(index: int, worker: str) -> int:
+    """The number of the cluster of worker gw0, gw1, ... in a run of which `index` is the own.
+
+    Far from the clusters that people start by hand, and from those of another index's run.
+    """
+    return 10 * (1 + index % 8) + int(worker.removeprefix("gw"))
 
 
 def _say(line: str) -> None:
@@ -23,9 +34,11 @@ def _say(line: str) -> None:
 def cluster() -> Iterator[Cluster]:
     """The test cluster, healthy and ready."""
     keep = bool(os.environ.get("DNSDEBUG_CLUSTER_KEEP"))
-    running = Cluster()
+    running, owner = Cluster(), "" if keep else identity(os.getpid())
+    if owner:
+        guard.post(running, owner)
     if not (keep and running.running):
-        running.up(says=_say)
+        running.up(owner=owner, says=_say)
     try:
         yield running
     finally:
