@@ -5,7 +5,7 @@
 # LIMIT  SECONDS/MANY: when it gives up, and how many probes it runs at once.
 # KNOWN  nameservers that have items of their own, separated by spaces.
 # ITEM   "ID SERVER/STREAM COMMAND WORD..."; COMMAND is dig, nslookup, getent, file or app;
-#        witness where host.sh stands before this script.
+#        witness where host.sh stands before this script, watch where watch.sh does.
 #        ID*8 is done eight times, as ID~1 to ID~8. Of two items with one ID the first counts.
 #        Streams run at the same time, the items of one stream in order. Items of a stream called
 #        "gate" run first; a server that answered none of them is dead and its other items are
@@ -30,12 +30,12 @@ shift 2
 nl='
 '
 
-# limited COMMAND WORD...: run it for four seconds at most; 124 when they were not enough. The clock
-# is waited for, and stopped by the work: so no signal comes too early for a trap. And every child
-# is waited for: in a process table shared with the target nobody else buries the dead, as timeout(1)
-# of busybox assumes.
+# limited COMMAND WORD...: run it for four seconds at most, or $patience; 124 when they were not
+# enough. The clock is waited for, and stopped by the work: so no signal comes too early for a trap.
+# And every child is waited for: in a process table shared with the target nobody else buries the
+# dead, as timeout(1) of busybox assumes.
 limited() {
-    sleep 4 >/dev/null 2>&1 &
+    sleep "${patience:-4}" >/dev/null 2>&1 &
     clock=$!
     (
         trap 'kill $!; wait $! 2>/dev/null; exit 124' TERM
@@ -151,6 +151,10 @@ run() {
     printf '%s $ %s\n' "$id" "$*"
     case $1 in
     dig | nslookup | getent | app | witness) ;;
+    watch)
+        shift
+        watch "$@"
+        return ;;
     file) set -- cat "$2" ;;
     *) skip "$id" "not a probe: $1"; return 127 ;;
     esac
