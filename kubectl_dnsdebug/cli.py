@@ -19,6 +19,7 @@ from kubectl_dnsdebug.terminal import conclude, live, questions
 from kubectl_dnsdebug.terminal.flags import (
     TargetOrCommand,
     connection_flags,
+    deep_flags,
     keeping_flags,
     offer,
     probing_flags,
@@ -27,10 +28,6 @@ from kubectl_dnsdebug.terminal.flags import (
 from kubectl_dnsdebug.terminal.output import show
 from kubectl_dnsdebug.terminal.settings import Diagnosing
 from kubectl_dnsdebug.terminal.signals import Interrupted
-
-# Of the namespaces that every cluster has, the one that Pod Security usually exempts.
-DEEP_NAMESPACE = "kube-system"
-
 
 EXAMPLES = """\b
 Examples:
@@ -70,15 +67,7 @@ def root() -> None:
 @click.argument("targets", nargs=-1, shell_complete=offer("target"))
 @click.option("-l", "--selector", default="", help="Label selector; one of its pods is picked.")
 @click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
-@click.option(
-    "--deep", is_flag=True, help="Look at the node too: a privileged pod there that only reads."
-)
-@click.option(
-    "--deep-namespace",
-    default=DEEP_NAMESPACE,
-    show_default=True,
-    help="Where that pod is made: a namespace that admits privileged pods.",
-)
+@deep_flags
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
 @probing_flags
 @keeping_flags

@@ -26,11 +26,12 @@ _WORD = re.compile(r"[!-~]+")
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
 # Where hosts keep the file that the kubelet should hand out: their own, and those with the real
-# servers behind a local resolver, of systemd-resolved, dnsmasq and k3s.
+# servers behind a local resolver, of systemd-resolved, dnsmasq, NetworkManager and k3s.
 HOST_FILES = (
     "/etc/resolv.conf",
     "/run/systemd/resolve/resolv.conf",
     "/run/dnsmasq/resolv.conf",
+    "/run/NetworkManager/no-stub-resolv.conf",
     "/var/lib/rancher/k3s/agent/etc/resolv.conf",
 )
 
@@ -39,12 +40,12 @@ def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
     """What to ask at a place of that role for this target. Reads the survey only."""
     stage = set_up(seen, role, pod)
     purpose = seen.evidence.request.purpose
-    battery = HOST_BATTERY if role is Role.HOST else BATTERIES[purpose]
+    battery = HOST_BATTERIES.get(purpose, HOST_BATTERY) if role is Role.HOST else BATTERIES[purpose]
     probes = tuple(probe for build in battery for probe in build(stage))
     by_name = purpose is not Purpose.RESOLVE  # whose walk asks each nameserver of the file alike
     return Plan(
         known=tuple(s.ip for s in stage.services if s.port == DNS_PORT and by_name),
-        probes=tuple(_once(probes)),
+        probes=tuple(once(probes)),
         at_once=stage.at_once,
     )
 
@@ -236,12 +237,19 @@ def fixed_port(stage: Stage) -> Iterator[Probe]:
     """The same question twice from one source port: what a client with a long-lived socket does."""
     if not stage.is_target:
         return
-    # The pod's name decides the port: no dice, and two runs on one pod tell the same flow.
-    port = 40_000 + zlib.crc32(f"{stage.pod.namespace}/{stage.pod.name}".encode()) % 9_000
     for server in stage.services:
-        anywhere = "::" if ":" in server.ip else "0.0.0.0"
-        bound = ("-b", f"{anywhere}#{port}")
+        bound = bound_to(server, source_port(stage.pod))
         yield ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
+
+
+def source_port(pod: Pod, place: int = 0) -> int:
+    """The pod's name decides the port: no dice, and two runs on one pod tell the same flow."""
+    return 40_000 + (zlib.crc32(f"{pod.namespace}/{pod.name}".encode()) + place) % 9_000
+
+
+def bound_to(server: Server, port: int) -> tuple[str, str]:
+    """The words that make dig ask this server from that port."""
+    return ("-b", f"{'::' if ':' in server.ip else '0.0.0.0'}#{port}")
 
 
 def host(stage: Stage) -> Iterator[Probe]:
@@ -250,11 +258,15 @@ def host(stage: Stage) -> Iterator[Probe]:
     replicas = tuple(server.ip for server in stage.replicas)
     yield from (_witness("route", ip) for ip in (*services, *replicas))
     yield from (_witness("flows", ip, *replicas) for ip in services)
-    yield from (_witness("file", path) for path in HOST_FILES)
     for what in ("defaults", "sysctl", "counters", "ipvs", "listeners", "kernel"):
         yield _witness(what)
     for what in ("nat", "nft"):
         yield Probe(id=f"host.{what}", lane=f"-/{what}", argv=("witness", what, *services), cost=0)
+
+
+def hosts_files(stage: Stage) -> Iterator[Probe]:
+    """The node's resolv.conf files, and how its kubelet was told which to read."""
+    yield from (_witness("file", path) for path in HOST_FILES)
     yield _witness("kubelet", stage.pod.node)
 
 
@@ -270,7 +282,8 @@ def of_host(stage: Stage) -> Iterator[Probe]:
         yield from _gates(stage, server, 2, 1)
 
 
-HOST_BATTERY = (host, of_host)
+HOST_BATTERY = (hosts_files, host, of_host)
+HOST_BATTERIES = {Purpose.DIFF: (hosts_files,)}
 BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
     files,
     reach,
@@ -293,7 +306,7 @@ BATTERIES = {
 }
 
 
-def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
+def once(probes: Iterable[Probe]) -> Iterator[Probe]:
     """Each probe once (a Service and the user may name the same thing).
 
     None with a word that the runner would split.

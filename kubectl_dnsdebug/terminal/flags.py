@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 PLAIN_FORMATS = ("table", "json", "yaml")  # of what is no diagnosis
+# Of the namespaces that every cluster has, the one that Pod Security usually exempts.
+DEEP_NAMESPACE = "kube-system"
 FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")
 
 
@@ -104,6 +106,26 @@ def probing_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             callback=patient,
             help="Seconds for the whole run.",
+        ),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+def deep_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether the node itself is looked at, and from where."""
+    flags = [
+        click.option(
+            "--deep",
+            is_flag=True,
+            help="Look at the node too: a privileged pod there that only reads.",
+        ),
+        click.option(
+            "--deep-namespace",
+            default=DEEP_NAMESPACE,
+            show_default=True,
+            help="Where that pod is made: a namespace that admits privileged pods.",
         ),
     ]
     for flag in reversed(flags):

@@ -13,6 +13,7 @@ from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.flags import (
     PLAIN_FORMATS,
     connection_flags,
+    deep_flags,
     keeping_flags,
     offer,
     probing_flags,
@@ -82,11 +83,16 @@ def resolve(name: str, target: str, **given: Any) -> None:
 
 @click.command(cls=Diagnosing)
 @click.argument("target", shell_complete=offer("target"))
+@deep_flags
 @probing_flags
 @_answer_flags
 @connection_flags
 def diff(target: str, **given: Any) -> None:
-    """Show a pod's resolv.conf beside kubelet's and the host's, each differing line explained."""
+    """Show a pod's resolv.conf beside kubelet's and the host's, each differing line explained.
+
+    TARGET is a pod, or node/NAME for what pods made there now get. With --deep, the node's own
+    files stand there too, and where its links lead.
+    """
     _ask(given, target, Purpose.DIFF)
 
 

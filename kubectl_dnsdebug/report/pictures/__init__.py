@@ -8,6 +8,7 @@ from kubectl_dnsdebug.report.pictures.files import (
     comparison,
     comparison_json,
     expected,
+    node_comparison,
     resolv_confs,
 )
 from kubectl_dnsdebug.report.pictures.matrix import (
@@ -40,6 +41,7 @@ __all__ = [
     "hop_json",
     "matrices",
     "matrix_json",
+    "node_comparison",
     "paths",
     "proofs",
     "resolv_confs",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_dnsdebug.model import Missing, Subject
+from kubectl_dnsdebug.model import Missing, Subject, Vantage
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse import resolvconf
@@ -32,23 +33,49 @@ def resolv_confs(seen: Observed) -> tuple[Comparison, ...]:
 
 def comparison(seen: Observed, pod: Pod) -> Comparison:
     """The pod's file, the one kubelet should have built, the host's as pods get it."""
+    return _compared(seen, pod.subject, seen.own, lambda host: expected(seen, pod, host))
+
+
+def node_comparison(seen: Observed, node: Subject) -> Comparison:
+    """The same for a fresh ClusterFirst pod of a node."""
+
+    def due(host: ResolvConf | None) -> ResolvConf:
+        return resolvconf.expected(
+            dns_policy="ClusterFirst",
+            host_network=False,
+            namespace=seen.evidence.request.home,
+            cluster_dns=_cluster_dns(seen, node, node.name),
+            cluster_domain=seen.domain,
+            host=host,
+            dns_config=None,
+        )
+
+    return _compared(seen, node, seen.control, due)
+
+
+def _compared(
+    seen: Observed,
+    subject: Subject,
+    place: Callable[[Subject], Vantage],
+    due: Callable[[ResolvConf | None], ResolvConf],
+) -> Comparison:
     gaps: list[str] = []
     has = host = should = None
     try:
-        has = seen.conf(seen.own(pod.subject))
+        has = seen.conf(place(subject))
     except Missing as gap:
         gaps.append(f"the pod's file: {gap}")
     try:
-        host = resolvconf.read_as_kubelet(seen.conf(seen.default(pod.subject)).text)
+        host = resolvconf.read_as_kubelet(seen.conf(seen.default(subject)).text)
     except Missing as gap:
         gaps.append(f"the host's file: {gap}")
     try:
-        should = expected(seen, pod, host)
+        should = due(host)
     except Missing as gap:
         gaps.append(f"the expected file: {gap}")
     differences = resolvconf.compare(has, should, host) if has and should else ()
     return Comparison(
-        pod=pod.subject,
+        pod=subject,
         has=has,
         expected=should,
         host=host,
@@ -65,32 +92,35 @@ def expected(seen: Observed, pod: Pod, host: ResolvConf | None) -> ResolvConf:
         dns_policy=pod.dns_policy,
         host_network=pod.host_network,
         namespace=pod.namespace,
-        cluster_dns=_cluster_dns(seen, pod) if on_cluster else (),
+        cluster_dns=_cluster_dns(seen, pod.subject, pod.node) if on_cluster else (),
         cluster_domain=seen.domain if on_cluster else "",
         host=host,
         dns_config=pod.dns_config,
     )
 
 
-def _cluster_dns(seen: Observed, pod: Pod) -> tuple[str, ...]:
+def _cluster_dns(seen: Observed, subject: Subject, node: str) -> tuple[str, ...]:
     """The addresses pods should be given: kubelet's, where a DNS Service or node cache has them."""
-    for addresses in _given(seen, pod):
+    for addresses in _given(seen, subject, node):
         good = tuple(ip for ip in addresses if ip in seen.cluster_ips or seen.is_node_cache(ip))
         if good:
             return good
     return seen.dns_service().cluster_ips[:1]
 
 
-def _given(seen: Observed, pod: Pod) -> Iterator[tuple[str, ...]]:
+def _given(seen: Observed, subject: Subject, node: str) -> Iterator[tuple[str, ...]]:
     """What kubelet is told to give, what it gave a new pod, and this one: the surest first."""
     try:
-        if configured := seen.fact(f"configz/{pod.node}"):
+        if configured := seen.fact(f"configz/{node}"):
             yield tuple(at(configured.data, "clusterDNS", default=()))
     except Missing:
         pass
+    if host := seen.host_or_none(node):
+        with suppress(Missing):
+            yield host.kubelet.cluster_dns
     for place in (seen.control, seen.own):
         try:
-            yield seen.conf(place(pod.subject)).nameservers
+            yield seen.conf(place(subject)).nameservers
         except Missing:
             continue
 
