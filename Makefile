@@ -54,6 +54,10 @@ format: $(READY) ## Rewrite the code as the linter wants it
 docs: $(READY) ## Write the pages that come from the code: rules and their proof
 	@$(BIN)/python -m tests.pages
 
+.PHONY: docs-confusion
+docs-confusion: cluster-ready ## Run all scenarios and write down which cause was named first (root)
+	@$(PYTEST) tests/scenarios/test_faults.py --confusion
+
 # -- the test cluster --------------------------------------------------------------------------
 
 .PHONY: demo

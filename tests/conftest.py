@@ -11,8 +11,37 @@ from typing import Any
 
 import pytest
 
+from tests import confusion
+from tests.cluster.faults import FAULTS
 from tests.cluster.fixtures import of_worker
+from tests.confusion import Asked
 from tests.fake_api import FakeApi, make_certificate
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    says = "bring docs/confusion.md up to date by the scenarios that are run"
+    parser.addoption("--confusion", action="store_true", help=says)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What the scenarios of this run expected and what the tool named."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    asked = [
+        Asked(scenario=value[0], expected=value[1], named=value[2])
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for key, value in report.user_properties
+        if key == "asked" and isinstance(value, list)
+    ]
+    if not asked:
+        return
+    terminalreporter.section("causes named first")
+    for line in (*confusion.mistaken(asked), confusion.total(asked)):
+        terminalreporter.write_line(line)
+    if config.getoption("--confusion"):
+        confusion.update(asked, FAULTS)
 
 
 def pytest_configure() -> None:

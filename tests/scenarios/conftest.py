@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import confusion
 from tests.cluster.cluster import Cluster
+from tests.cluster.faults import Fault
 from tests.cluster.fixtures import cluster
+from tests.cluster.shell import ClusterError
 
 __all__ = ["cluster"]
 
@@ -80,3 +85,53 @@ class Tool:
 @pytest.fixture(scope="session")
 def tool(cluster: Cluster) -> Tool:
     return Tool(cluster)
+
+
+Ask = Callable[[Fault], Ran]
+
+
+@pytest.fixture
+def ask(tool: Tool, record_property: Callable[[str, object], None]) -> Ask:
+    """Ask the tool about a fault that is applied; what it names first is kept for the summary."""
+
+    def asked(fault: Fault) -> Ran:
+        ran = tool(fault.target, "-n", fault.namespace, "-o", "json", *fault.args, *keep(fault))
+        if ran.code in (0, 3, 4):
+            expected = fault.slug or confusion.HEALTHY
+            record_property("asked", [fault.name, expected, named(ran, fault)])
+        return ran
+
+    return asked
+
+
+def named(ran: Ran, fault: Fault) -> str:
+    """What stands first; advice counts where it is what is expected, and is no alarm elsewhere."""
+    if ran.report["causes"] or (fault.slug and ran.code != 3 and ran.first):
+        return str(ran.first)
+    return confusion.INCONCLUSIVE if ran.code == 3 else confusion.HEALTHY
+
+
+def broken(cluster: Cluster, fault: Fault) -> ExitStack:
+    """The fault applied. A busy machine may spoil its proof once; the tool gets no second try."""
+    for last in (False, True):
+        stack = ExitStack()
+        try:
+            stack.enter_context(fault.applied(cluster))
+        except ClusterError:
+            if last:
+                raise
+        else:
+            break
+    return stack
+
+
+def keep(fault: Fault) -> list[str]:
+    if not os.environ.get("DNSDEBUG_RECORD"):
+        return []
+    folder = CASES / (fault.slug or "healthy") / fault.name
+    folder.mkdir(parents=True, exist_ok=True)
+    verdict = {"found": []} if fault.slug else {"clear": ["*"]}
+    expect = folder / "expect.json"
+    if not expect.exists():
+        expect.write_text(json.dumps(verdict) + "\n")
+    return ["--save", str(folder / "evidence.json")]
