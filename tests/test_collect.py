@@ -254,7 +254,7 @@ def test_an_interruption_leaves_nothing(api: FakeApi, session: Session, said: st
         (survey, "aftermath"),
         (vantage, "gather"),
         (spots, "witnesses"),
-        (run, "_fates"),
+        (run, "fates"),
         (run, "_stands_in"),
     ],
 )

@@ -30,6 +30,7 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import frames, spots
 from kubectl_dnsdebug.plan.manifests import Manifest
+from kubectl_dnsdebug.plan.probe import LIMIT
 from kubectl_dnsdebug.plan.spots import Spot
 
 RESERVE = 0.2  # of the time-out, kept for logs and cleaning up
@@ -142,7 +143,7 @@ def run(
         seen,
         facts=seen.facts + more,
         vantages=(*seen.vantages, *_unfit(Observed(seen), targets)),
-        made=_fates(ledger, seen.vantages),
+        made=fates(ledger, seen.vantages),
         timing={
             "survey": round(surveyed - started, 3),
             "probes": round(probed - surveyed, 3),
@@ -245,6 +246,8 @@ def _ill(seen: Observed) -> bool:
         return True
     if any(a.status is not Status.NOERROR for a in seen.answers if "#reach" in a.id):
         return True
+    if any(a.status is Status.REFUSED for a in seen.answers):
+        return True  # as policies on names do, which let the cluster's own pass
     try:
         return not all(pod.ready and not pod.restarts for pod in seen.dns_pods)
     except Missing:
@@ -256,7 +259,7 @@ def _stale(seen: Observed) -> bool:
     return any(a.status.is_silence for a in seen.answers if "#fixed" in a.id)
 
 
-def _fates(ledger: Ledger, vantages: tuple[Vantage, ...]) -> tuple[Made, ...]:
+def fates(ledger: Ledger, vantages: tuple[Vantage, ...], limit: float = LIMIT) -> tuple[Made, ...]:
     """Ephemeral containers end by themselves; the API lets nobody remove them."""
     ended = {(v.container, v.pod) for v in vantages if not v.failure}
     made = []
@@ -268,7 +271,7 @@ def _fates(ledger: Ledger, vantages: tuple[Vantage, ...]) -> tuple[Made, ...]:
             fate = (
                 cleanup.ENDED
                 if done
-                else f"ends by itself within {spots.RUNNER_LIMIT} s of starting; goes with the pod"
+                else f"ends by itself within {limit:.0f} s of starting; goes with the pod"
             )
         made.append(replace(entry, fate=fate))
     return tuple(made)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubectl_dnsdebug.model import Transport
 from kubectl_dnsdebug.plan.stage import TCP, UDP, Server
 
+LIMIT = 15  # seconds; a dead server costs two
 GATE = "gate"
 ELSE = "else"
 
@@ -45,6 +46,7 @@ class Plan:
     known: tuple[str, ...]
     probes: tuple[Probe, ...]
     at_once: int  # probes that may run at the same time
+    limit: int = LIMIT  # seconds the probes may take
 
     @property
     def cost(self) -> int:

@@ -16,7 +16,6 @@ from kubectl_dnsdebug.plan.probes import plan
 
 MODES = ("ephemeral", "sibling")
 MOST_WITNESSES = 2
-RUNNER_LIMIT = 15  # seconds the probes may take; a dead server costs two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +230,7 @@ def manifest(
     pod = spot.target
     plan = spot.plan
     items = [probe.item for probe in plan.probes]
-    argv = manifests.command(runner, RUNNER_LIMIT, plan.at_once, plan.known, items)
+    argv = manifests.command(runner, plan.limit, plan.at_once, plan.known, items)
     uid = manifests.uid_for(pod, namespace)
     if spot.role is Role.TARGET:
         return manifests.ephemeral_container(
