@@ -76,7 +76,7 @@ def test_a_verdict(check: object, outcome: Outcome, reason: str, crashed: bool) 
     [(Scope.CLUSTER, (CLUSTER,)), (Scope.NODE, (node("w1"),)), (Scope.POD, (WEB,))],
 )
 def test_a_rule_is_asked_of_its_scope(scope: Scope, subjects: tuple[Subject, ...]) -> None:
-    assert diagnose.subjects(SEEN, scope) == subjects
+    assert diagnose.subjects(SEEN, made_rule("some-rule", sure, scope)) == subjects
 
 
 def test_evidence_is_named_once() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kubectl_dnsdebug.model import Missing, Transcript, Transport, Vantage
+from kubectl_dnsdebug.model import Evidence, Missing, Role, Transcript, Transport, Vantage
 from kubectl_dnsdebug.parse import host
 from kubectl_dnsdebug.parse.host import Flows, HostFile, Kubelet, Listener, Route, Settings
 
@@ -92,6 +92,23 @@ class HostView:
     @property
     def listeners(self) -> tuple[Listener, ...]:
         return self._read("listeners", host.listeners)
+
+
+def look(evidence: Evidence, node: str) -> HostView:
+    """What the node showed. Raises Missing without --deep, or where that failed."""
+    found = [v for v in evidence.vantages if v.role is Role.HOST and v.node == node]
+    usable = next((v for v in found if not v.failure), None)
+    if usable is None:
+        raise Missing(found[0].failure if found else f"{node} itself was not looked at (--deep)")
+    prefix = "host."
+    return HostView(
+        vantage=usable,
+        transcripts={
+            each.probe.removeprefix(prefix): each
+            for each in evidence.transcripts
+            if each.vantage == usable.id and each.probe.startswith(prefix)
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

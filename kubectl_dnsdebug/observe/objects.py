@@ -138,6 +138,11 @@ def read_pod(data: Json) -> Pod:
     )
 
 
+def plain_pod(namespace: str, node: str) -> Pod:
+    """Any ClusterFirst pod of that namespace on that node: no labels, nothing of its own."""
+    return read_pod({"metadata": {"namespace": namespace}, "spec": {"nodeName": node}})
+
+
 def _container(name: str, image: str, status: Json) -> Container:
     last = at(status, "lastState", "terminated", default={})
     return Container(
@@ -168,6 +173,8 @@ class Node:
     kubelet: str
     runtime: str
     kernel: str
+    image: str  # of the operating system
+    architecture: str
 
 
 def read_node(data: Json) -> Node:
@@ -190,6 +197,8 @@ def read_node(data: Json) -> Node:
         kubelet=info.get("kubeletVersion", ""),
         runtime=info.get("containerRuntimeVersion", ""),
         kernel=info.get("kernelVersion", ""),
+        image=info.get("osImage", ""),
+        architecture=info.get("architecture", ""),
     )
 
 

@@ -15,13 +15,14 @@ from kubectl_dnsdebug.model import (
     Fact,
     Missing,
     Role,
+    Scope,
     State,
     Status,
     Subject,
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import discovery
+from kubectl_dnsdebug.observe import discovery, host
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import (
     Endpoint,
@@ -31,6 +32,7 @@ from kubectl_dnsdebug.observe.objects import (
     at,
     is_link_local,
     items,
+    plain_pod,
     read_endpoints,
     read_node,
     read_pod,
@@ -42,6 +44,7 @@ from kubectl_dnsdebug.parse.corefile import Corefile
 from kubectl_dnsdebug.parse.resolvconf import ResolvConf
 
 TARGETS = (Role.TARGET, Role.SIBLING)
+HOSTS_FILE = (Role.DEFAULT, Role.HOSTNET_DEFAULT)  # where pods are given the host's resolv.conf
 
 
 class Observed:
@@ -50,7 +53,7 @@ class Observed:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self._facts = {fact.id: fact for fact in evidence.facts}
-        self._vantages = {vantage.id: vantage for vantage in evidence.vantages}
+        self._kinds: dict[tuple[str, ...], tuple[Fact, ...]] = {}
 
     # Facts
 
@@ -63,9 +66,17 @@ class Observed:
             raise Missing(found.reason)
         return found if found.state is State.GOT else None
 
+    def of_kind(self, *kinds: str) -> tuple[Fact, ...]:
+        """Facts of these kinds, the first words of their ids, got or not, in their order."""
+        if kinds not in self._kinds:
+            found = (f for f in self.evidence.facts if f.id.partition("/")[0] in kinds)
+            self._kinds[kinds] = tuple(found)
+        return self._kinds[kinds]
+
     def facts(self, prefix: str) -> tuple[Fact, ...]:
         """All facts whose id starts so and that were got; Missing when there are only gaps."""
-        found = [fact for fact in self.evidence.facts if fact.id.startswith(prefix)]
+        kind = prefix.partition("/")[0]
+        found = [fact for fact in self.of_kind(kind) if fact.id.startswith(prefix)]
         got = tuple(fact for fact in found if fact.state is State.GOT)
         gaps = [fact.reason for fact in found if fact.state is State.UNKNOWN]
         if not got and (gaps or not found):
@@ -79,8 +90,26 @@ class Observed:
         return read_pod(fact.data)
 
     @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What was asked for: pods, or nodes."""
+        return tuple(map(Subject.parse, self.evidence.request.targets))
+
+    @cached_property
     def targets(self) -> tuple[Pod, ...]:
-        return tuple(self.target(Subject.parse(each)) for each in self.evidence.request.targets)
+        """The pods that were asked for, none where it was nodes."""
+        return tuple(self.target(each) for each in self.subjects if each.scope is Scope.POD)
+
+    @cached_property
+    def looked_from(self) -> tuple[Subject, ...]:
+        """What was asked for and looked from: of many nodes only those with logs of their own."""
+        nodes = {v.node for v in self.evidence.vantages}
+        return tuple(s for s in self.subjects if s.scope is Scope.POD or s.name in nodes)
+
+    def client(self, subject: Subject) -> Pod:
+        """The pod that asks there: the target; on a node the plain one that was put on it."""
+        if subject.scope is Scope.NODE:
+            return plain_pod(self.evidence.request.home, subject.name)
+        return self.target(subject)
 
     def node(self, name: str) -> Node:
         fact = self.fact(f"node/{name}")
@@ -99,11 +128,10 @@ class Observed:
         """Nameservers that pods or kubelets of this evidence use for cluster DNS."""
         used: set[str] = set()
         for vantage in self.evidence.vantages:
-            if vantage.role is not Role.DEFAULT and (conf := self.conf_or_none(vantage)):
+            if vantage.role not in HOSTS_FILE and (conf := self.conf_or_none(vantage)):
                 used.update(conf.nameservers)
-        for fact in self.evidence.facts:
-            if fact.id.startswith("configz/"):
-                used.update(at(fact.data, "clusterDNS", default=()))
+        for fact in self.of_kind("configz"):
+            used.update(at(fact.data, "clusterDNS", default=()))
         return frozenset(used)
 
     @cached_property
@@ -179,8 +207,8 @@ class Observed:
             for suffix in conf.search if conf else ():
                 if suffix.startswith("svc."):
                     return suffix.removeprefix("svc.")
-        for fact in self.evidence.facts:
-            if fact.id.startswith("configz/") and fact.data.get("clusterDomain"):
+        for fact in self.of_kind("configz"):
+            if fact.data.get("clusterDomain"):
                 return str(fact.data["clusterDomain"]).rstrip(".")
         raise Missing("the cluster domain is nowhere to be read")
 
@@ -193,8 +221,7 @@ class Observed:
         """(fact id, line) of each log line, current or previous, with all words. Never Missing."""
         return tuple(
             (fact.id, line)
-            for fact in self.evidence.facts
-            if fact.id.startswith(("log/", "log-previous/"))
+            for fact in self.of_kind("log", "log-previous")
             for line in at(fact.data, "lines", default=())
             if all(word in line for word in words)
         )
@@ -203,8 +230,7 @@ class Observed:
         """(fact id, message) of warnings with that reason, about that object. Never Missing."""
         return tuple(
             (fact.id, str(each.get("message", "")))
-            for fact in self.evidence.facts
-            if fact.id.startswith(("events/", "node-events/"))
+            for fact in self.of_kind("events", "node-events")
             for each in items(fact.data)
             if each.get("reason") == reason
             and (not about or at(each, "involvedObject", "name") == about)
@@ -215,7 +241,7 @@ class Observed:
     def vantage(self, subject: Subject, *roles: Role) -> Vantage:
         """The place of that role for a pod: its own, or on its node. Raises Missing."""
         wanted = [v for v in self.evidence.vantages if v.role in roles and self._serves(v, subject)]
-        usable = [v for v in wanted if not v.failure]
+        usable = sorted((v for v in wanted if not v.failure), key=lambda v: roles.index(v.role))
         if usable:
             return usable[0]
         names = "/".join(role.value for role in roles)
@@ -230,7 +256,10 @@ class Observed:
         return target is not None and vantage.node == target.node
 
     def own(self, subject: Subject) -> Vantage:
-        """Where the target stands: in the pod, or in its sibling."""
+        """Where the target stands: in the pod, or in its sibling. On a node the plain pod, and
+        where the node gives it no network, the one on the node's own."""
+        if subject.scope is Scope.NODE:
+            return self.vantage(subject, Role.CONTROL, Role.HOSTNET)
         return self.vantage(subject, *TARGETS)
 
     def control(self, subject: Subject) -> Vantage:
@@ -242,21 +271,7 @@ class Observed:
 
     def host(self, node: str) -> HostView:
         """What the node itself shows. Raises Missing without --deep, or where that failed."""
-        found = [v for v in self.evidence.vantages if v.role is Role.HOST and v.node == node]
-        usable = next((v for v in found if not v.failure), None)
-        if usable is None:
-            raise Missing(
-                found[0].failure if found else f"{node} itself was not looked at (--deep)"
-            )
-        prefix = "host."
-        return HostView(
-            vantage=usable,
-            transcripts={
-                each.probe.removeprefix(prefix): each
-                for each in self.evidence.transcripts
-                if each.vantage == usable.id and each.probe.startswith(prefix)
-            },
-        )
+        return host.look(self.evidence, node)
 
     def host_or_none(self, node: str) -> HostView | None:
         try:
@@ -266,10 +281,14 @@ class Observed:
 
     def conf(self, vantage: Vantage) -> ResolvConf:
         """The /etc/resolv.conf seen there. Raises Missing."""
-        for each in self.evidence.transcripts:
-            if each.vantage == vantage.id and each.probe == "conf" and not each.failure:
-                return resolvconf.read(each.out)
+        if vantage.id in self._confs:
+            return self._confs[vantage.id]
         raise Missing(vantage.failure or f"/etc/resolv.conf was not read at {vantage.id}")
+
+    @cached_property
+    def _confs(self) -> dict[str, ResolvConf]:
+        texts = (t for t in self.evidence.transcripts if t.probe == "conf" and not t.failure)
+        return {t.vantage: resolvconf.read(t.out) for t in reversed([*texts])}
 
     def conf_or_none(self, vantage: Vantage) -> ResolvConf | None:
         try:
@@ -287,6 +306,13 @@ class Observed:
     def answers(self) -> tuple[Answer, ...]:
         return tuple(answer for each in self.evidence.transcripts for answer in dig.read(each))
 
+    @cached_property
+    def _answers_at(self) -> dict[str, list[Answer]]:
+        found: dict[str, list[Answer]] = {}
+        for answer in self.answers:
+            found.setdefault(answer.vantage, []).append(answer)
+        return found
+
     def ask(
         self,
         vantage: Vantage,
@@ -303,9 +329,8 @@ class Observed:
         wanted = name.rstrip(".").lower() + "." if name is not None else None
         return tuple(
             a
-            for a in self.answers
-            if a.vantage == vantage.id
-            and a.tool == tool
+            for a in self._answers_at.get(vantage.id, ())
+            if a.tool == tool
             and a.status is not Status.NOT_RUN
             and (servers is None or a.server in servers)
             and (wanted is None or a.name == wanted)

@@ -22,19 +22,18 @@ from kubectl_dnsdebug.reason.rule import Rule
 
 def diagnose(seen: Observed, rules: Sequence[Rule]) -> tuple[Verdict, ...]:
     """One verdict for each rule and subject. A rule that crashes is unknown; no report is lost."""
-    return tuple(
-        _judge(rule, seen, subject) for rule in rules for subject in subjects(seen, rule.scope)
-    )
+    return tuple(_judge(rule, seen, subject) for rule in rules for subject in subjects(seen, rule))
 
 
-def subjects(seen: Observed, scope: Scope) -> tuple[Subject, ...]:
-    """What a rule of that scope speaks of in this evidence."""
-    targets = [Subject.parse(each) for each in seen.evidence.request.targets]
-    match scope:
+def subjects(seen: Observed, rule: Rule) -> tuple[Subject, ...]:
+    """What a rule speaks of in this evidence."""
+    if not rule.on_nodes and any(each.scope is Scope.NODE for each in seen.subjects):
+        return ()
+    match rule.scope:
         case Scope.CLUSTER:
             return (CLUSTER,)
         case Scope.POD:
-            return tuple(targets)
+            return seen.looked_from
         case Scope.NODE:
             names = dict.fromkeys(v.node for v in seen.evidence.vantages if v.node)
             return tuple(node(name) for name in names)

@@ -48,6 +48,8 @@ class Rule:
     """One cause.
 
     `explains` names rules whose findings this one accounts for, when its subject covers theirs.
+    `on_nodes` says whether it can tell from the plain pods that are put on nodes, where those are
+    the targets: a rule of pods then speaks of the node.
     """
 
     slug: str
@@ -58,6 +60,7 @@ class Rule:
     verify: str
     check: Check
     explains: tuple[str, ...] = ()
+    on_nodes: bool = True
 
     def finding(self, subject: Subject, found: Found) -> Finding:
         return Finding(
@@ -87,8 +90,12 @@ def rule(
     remedy: str,
     verify: str,
     explains: tuple[str, ...] = (),
+    on_nodes: bool | None = None,
 ) -> Callable[[Check], Rule]:
-    """Make the function beneath into the rule of that slug."""
+    """Make the function beneath into the rule of that slug.
+
+    By default `on_nodes` is true of all rules but those of pods.
+    """
 
     def made(check: Check) -> Rule:
         return Rule(
@@ -100,6 +107,7 @@ def rule(
             verify=verify,
             check=check,
             explains=explains,
+            on_nodes=scope is not Scope.POD if on_nodes is None else on_nodes,
         )
 
     return made

@@ -35,8 +35,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    for client in seen.targets:
-        place = seen.own(client.subject)
+    for place, client in _clients(seen):
         if all(reach.fine for reach in symptoms.service_reach(seen, place)):
             continue
         lost = [
@@ -47,10 +46,28 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not lost:
             continue
         endpoints = [e for e, _ in lost]
-        found = _on_paper(seen, client, lost) or _everywhere(seen, client, endpoints)
+        found = _on_paper(seen, client, lost) or _everywhere(seen, place, client, endpoints)
         if found:
             yield found
             return
+
+
+def _clients(seen: Observed) -> Iterator[tuple[Vantage, Pod]]:
+    """Each place that was asked for, and the pod that asks there. Of nodes those with a pod in the
+    pods' network: what kept the others from one is told elsewhere. Raises Missing."""
+    gaps = [] if seen.looked_from else [Missing("no probe ran")]
+    for subject in seen.looked_from:
+        try:
+            place = seen.own(subject)
+        except Missing as gap:
+            if subject.scope is not Scope.NODE:
+                raise
+            gaps.append(gap)
+        else:
+            if place.role is not Role.HOSTNET:
+                yield place, seen.client(subject)
+    if gaps and len(gaps) >= len(seen.looked_from):
+        raise gaps[0]
 
 
 def _on_paper(seen: Observed, client: Pod, lost: list[tuple[Endpoint, Reach]]) -> Found | None:
@@ -75,7 +92,7 @@ def _on_paper(seen: Observed, client: Pod, lost: list[tuple[Endpoint, Reach]]) -
     )
 
 
-def _everywhere(seen: Observed, client: Pod, lost: list[Endpoint]) -> Found | None:
+def _everywhere(seen: Observed, place: Vantage, client: Pod, lost: list[Endpoint]) -> Found | None:
     """No policy says so, but no pod gets an answer from any DNS pod, not even on their own
     nodes."""
     places = [v for v in seen.evidence.vantages if v.role is Role.CONTROL and not v.failure]
@@ -86,7 +103,7 @@ def _everywhere(seen: Observed, client: Pod, lost: list[Endpoint]) -> Found | No
     reaches = [(e, r) for v in places for e, r in symptoms.replicas(seen, v).all]
     if not reaches or any(not r.dead or r.saw(*symptoms.INSTANT) for _, r in reaches):
         return None
-    if not _node_gets_out(seen, client) or _may_not_send(seen, client, lost):
+    if not _node_gets_out(seen, place) or _may_not_send(seen, client, lost):
         return None
     return Found(
         evidence=tuple(id for _, r in reaches for id in symptoms.ids(r, most=1)),
@@ -101,13 +118,13 @@ def _everywhere(seen: Observed, client: Pod, lost: list[Endpoint]) -> Found | No
     )
 
 
-def _node_gets_out(seen: Observed, client: Pod) -> bool:
+def _node_gets_out(seen: Observed, place: Vantage) -> bool:
     """Whether pods of that node reach anything: an upstream, asked directly."""
     try:
-        place: Vantage = seen.default(client.subject)
+        beside = seen.default(place.stands_for)
     except Missing:
         return False
-    return any(a.status.is_answer for a in seen.ask(place, probe="up."))
+    return any(a.status.is_answer for a in seen.ask(beside, probe="up."))
 
 
 def _may_not_send(seen: Observed, client: Pod, lost: list[Endpoint]) -> bool:
@@ -120,7 +137,7 @@ def _may_not_send(seen: Observed, client: Pod, lost: list[Endpoint]) -> bool:
 def _args(seen: Observed, client: Pod, first: tuple[Endpoint, Reach]) -> dict[str, object]:
     endpoint, reach = first
     return {
-        "client": client.name,
+        "client": client.name or f"pods on {client.node}",
         "summary": f"{endpoint.pod or endpoint.ip}: {reach.summary}",
         "port": endpoint.ports.get(Transport.UDP, DNS_PORT),
         "namespace": seen.dns_service().namespace,

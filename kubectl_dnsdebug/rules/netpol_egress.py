@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Subject,
+    Transport,
+    Vantage,
+)
 from kubectl_dnsdebug.observe import dns_policies, symptoms
 from kubectl_dnsdebug.observe.dns_policies import Paper
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
@@ -28,10 +37,13 @@ _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questio
     "and TCP.",
     verify="kubectl -n {namespace} get networkpolicies -o yaml   # which of them select {pod}?",
     explains=("tcp-fallback-broken",),
+    on_nodes=True,
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)
-    client = seen.target(subject)
+    if place.role is Role.HOSTNET:
+        return  # no policy of a namespace binds the node's own network
+    client = seen.client(subject)
     for transport in Transport:
         for reach in symptoms.service_reach(seen, place, transport):
             paper = _paper(seen, client, transport)
@@ -43,12 +55,13 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             direct = symptoms.replicas_seen(seen, place, transport)
             if not reach.dead or any(not r.dead for _, r in direct):
                 continue  # what reaches one DNS pod is not kept from all of them
-            yield from _judge(seen, client, reach, direct, paper)
+            yield from _judge(seen, place, client, reach, direct, paper)
             return
 
 
 def _judge(
     seen: Observed,
+    place: Vantage,
     client: Pod,
     reach: Reach,
     direct: tuple[tuple[str, Reach], ...],
@@ -56,7 +69,7 @@ def _judge(
 ) -> Iterator[Found]:
     """The pod reaches no DNS server over that transport. Does a plain pod beside it?"""
     kind = reach.transport.value.upper()
-    plain, gap = _plain(seen, client, reach)
+    plain, gap = _plain(seen, place, reach)
     evidence = (*symptoms.ids(reach), *(r.ids[0] for _, r in direct))
     lost = f"its {kind} questions to {reach.server} are lost ({reach.summary})"
     if paper and paper.blocked:
@@ -123,9 +136,9 @@ def _paper(seen: Observed, client: Pod, transport: Transport, plain: bool = Fals
         return None
 
 
-def _plain(seen: Observed, client: Pod, reach: Reach) -> tuple[Reach | None, str]:
+def _plain(seen: Observed, place: Vantage, reach: Reach) -> tuple[Reach | None, str]:
     try:
-        control = seen.control(client.subject)
+        control = seen.control(place.stands_for)
         return seen.reach(control, reach.server, reach.transport), ""
     except Missing as gap:
         return None, str(gap)
@@ -140,7 +153,7 @@ def _args(seen: Observed, client: Pod, reach: Reach) -> dict[str, object]:
     except (Missing, KeyError):
         labels, namespace, port = "their labels", "their namespace", DNS_PORT
     return {
-        "pod": client.name,
+        "pod": client.name or f"a plain pod of {client.namespace} on {client.node}",
         "namespace": client.namespace,
         "labels": labels,
         "dns_namespace": namespace,

@@ -41,7 +41,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             continue
         for reach in reaches:
             if reach.dead and reach.saw(Status.UNREACHABLE):
-                on_host = place.role is Role.HOST or (
+                on_host = place.role in (Role.HOST, Role.HOSTNET, Role.HOSTNET_DEFAULT) or (
                     place.role in TARGETS and seen.target(place.stands_for).host_network
                 )
                 yield _found(seen, subject, reach, on_host)

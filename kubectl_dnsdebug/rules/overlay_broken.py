@@ -79,7 +79,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bool:
     """Whether a policy in front of those DNS pods explains their silence, on paper."""
     try:
-        clients = [pod for pod in seen.targets if pod.node == subject.name]
+        asking = map(seen.client, seen.looked_from)
+        clients = [pod for pod in asking if pod.node == subject.name]
         return any(
             dns_policies.ingress(seen, client, endpoints, Transport.UDP).blocked
             for client in clients

@@ -19,6 +19,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "zone and that the DNS pods may reach, over UDP and TCP.",
     verify="dig {zone} SOA @{first}   # from a pod",
     explains=("upstream-timeout", "upstream-servfail-refused", "coredns-replica-divergence"),
+    on_nodes=False,
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = [a for a in seen.answers if "#stub." in a.id]

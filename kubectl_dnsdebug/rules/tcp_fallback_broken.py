@@ -24,6 +24,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "groups, "
     "NetworkPolicies, the DNS Service's ports.",
     verify="dig @{server} +tcp +tries=1 +time=2 {name}   # from the pod",
+    on_nodes=True,
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)

@@ -24,6 +24,7 @@ _PAIRS = (("reach.udp.", "reach6."), ("svc.", "reach6."), ("ext.", "ext6."))
     "no such address, but the name exists.",
     verify="dig {name} AAAA @{server}   # status must be NOERROR with an empty answer",
     explains=("musl-search-abort", "aaaa-delay"),
+    on_nodes=False,
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     pair = _pair(seen)

@@ -49,7 +49,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 def _weak(seen: Observed, name: str) -> bool:
     """Whether the name was only found in an image reference: nobody may ever resolve it."""
     try:
-        picked = [names.pick(seen, pod) for pod in seen.targets]
+        picked = [names.pick(seen, seen.client(subject)) for subject in seen.looked_from]
     except Missing:
         return False
     return any(

@@ -68,7 +68,8 @@ def _only_a_registry(seen: Observed, names: set[str]) -> bool:
     that is asked of it."""
     others = any(each.name not in names for each in dns_servers.upstream_errors(seen))
     return not others and all(
-        naming.registry_is_weak(naming.pick(seen, pod)) for pod in seen.targets
+        naming.registry_is_weak(naming.pick(seen, seen.client(subject)))
+        for subject in seen.looked_from
     )
 
 
