@@ -132,6 +132,16 @@ def test_another_outcome_is_another_fingerprint(
             assert summary.read(written(told | {id: [other]})).fingerprint != first
 
 
+def test_a_group_is_of_those_who_fared_the_same() -> None:
+    def group(n: int, told: str = "n1", why: str = "FailedCreatePodSandBox") -> str:
+        failure = f'{why}: Failed for pod "dnsdebug-{n}": 0{n}a9f33c: no route to 10.0.0.{n}'
+        return summary.group({"default": message(f"a p {told}\nend 1")}, {"control": failure})
+
+    assert group(1) == group(23) == group(1, told="n22")
+    assert len({group(1), group(1, told="t"), group(1, why="ErrImagePull")}) == 3
+    assert summary.group({}, {}) != summary.group({"control": ""}, {})
+
+
 @given(some.text(max_size=40), some.integers(0, 200), some.booleans())
 def test_a_torn_message_never_passes(noise: str, place: int, drop: bool) -> None:
     whole = message(f"{CONF}\n{ANSWERS}\nend 2")

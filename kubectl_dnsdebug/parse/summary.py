@@ -25,6 +25,8 @@ _HEAD = re.compile(rf"{FORMAT} ([0-9a-f]{{16}}|-)")
 _TOKEN = re.compile(r"([a-z])([0-9]{0,6})")
 _LAST = re.compile(r"(end|cut) ([0-9]{1,4})")
 _UNCHECKED = "-"
+# What differs between two sandboxes that failed alike: ids, addresses, names with a number.
+_NUMBERS = re.compile(r"[\w.:/-]*\d[\w.:/-]*|[0-9a-f]{8,}")
 
 # What each letter stands for: the status, and whether records came with it.
 _LETTERS: Mapping[str, tuple[Status, bool]] = {
@@ -107,6 +109,18 @@ def read(text: str) -> Summary:
     if ending is None or int(ending[2]) != len(told) or len(told) + len(conf) != len(lines):
         raise Missing("the summary of its probes is not complete")
     return Summary(conf=resolvconf.read("\n".join(conf)), told=told, whole=ending[1] == "end")
+
+
+def group(summaries: Mapping[str, str], failures: Mapping[str, str]) -> str:
+    """The same for places that fared the same, of what each role told and why others told nothing:
+    `swept/NODE` of the evidence. Names and numbers of a single place do not count in a reason."""
+    parts = [f"! {role} {_NUMBERS.sub('#', why)}" for role, why in sorted(failures.items())]
+    for role, text in sorted(summaries.items()):
+        try:
+            parts.append(f"{role} {read(text).fingerprint}")
+        except Missing as gap:
+            parts.append(f"! {role} {gap}")
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def checksum(text: str) -> str:
