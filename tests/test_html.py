@@ -14,12 +14,16 @@ from xml.etree import ElementTree
 
 import pytest
 
+from kubectl_dnsdebug import evidence as files
+from kubectl_dnsdebug.report import report, walks
 from kubectl_dnsdebug.report.pictures import Hop, HopState
-from kubectl_dnsdebug.report.render import RENDERERS, Style, drawing
+from kubectl_dnsdebug.report.render import RENDERERS, Style, as_html, drawing
 from kubectl_dnsdebug.report.report import Report
+from kubectl_dnsdebug.rules import RULES
 from tests import browser
 from tests.hostile import ATTACKS, hostile
 from tests.reports import REPORTS, one_cause
+from tests.test_walks import walked
 
 PLAIN = Style(width=80, colour=False, unicode=True)
 CSS = (Path(drawing.__file__).parent / "report.css").read_text("utf-8")
@@ -75,8 +79,39 @@ def html(made: Report) -> str:
     return RENDERERS["html"](made, PLAIN)
 
 
-def test_the_page_is_one_for_a_screen_reader_too() -> None:
-    text = html(one_cause())
+def resolved() -> str:
+    """The page of a name that is found only with a dot at its end."""
+    said = {"db.example.com.lan.": "NOERROR", "db.example.com.": "192.0.2.7"}
+    given = walked("db.example.com", said, app="musl 1.2.3")
+    return as_html.render_walk(walks.build(given), given, PLAIN)
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+def recorded(case: str) -> Report:
+    """The report of evidence from the real cluster."""
+    found = files.load((CASES / case / "evidence.json").read_text("utf-8"))
+    return report.build(found, RULES)
+
+
+# A pod alone, a node that breaks it, a gap, two pods of which one is seen from beside; a history,
+# a walk that ends early; and malice.
+PAGES: dict[str, Callable[[], str]] = {
+    **{name: (lambda made=made: html(made())) for name, made in REPORTS.items()},  # type: ignore[misc]
+    "history": lambda: html(recorded("coredns-oom/coredns-oom")),
+    "walk": lambda: html(recorded("musl-search-abort/musl-search-abort")),
+    "resolve": resolved,
+    **{
+        f"hostile-{name}": (lambda name=name: html(hostile(ATTACKS[name])))  # type: ignore[misc]
+        for name in ("markup", "long", "bidi")
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["one-cause", "history", "walk", "resolve"])
+def test_the_page_is_one_for_a_screen_reader_too(name: str) -> None:
+    text = PAGES[name]()
     assert '<html lang="en">' in text
     for landmark in ("header", "nav", "main", "footer"):
         assert len(re.findall(rf"<{landmark}[ >]", text)) == 1
@@ -101,6 +136,33 @@ def test_nothing_is_told_by_colour_alone() -> None:
         assert re.sub(r"<[^>]+>", "", cell).strip()
     for group in re.findall(r"<g class=.*?</g>", text, re.DOTALL):
         assert 'class="said"' in group
+
+
+def words(text: str) -> str:
+    """What a reader hears of a piece of a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", text.replace("<wbr>", "")).split())
+
+
+def test_the_walk_shows_where_each_resolver_stops() -> None:
+    text = html(recorded("musl-search-abort/musl-search-abort"))
+    table = re.search(r'<table class="heat walk">(.*?)</table>', text, re.DOTALL)
+    assert table
+    rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", table[1], re.DOTALL)]
+    assert rows[0] == "candidate A AAAA glibc musl go"
+    assert rows[-2].endswith(
+        "lan.example. NODATA 0 ms NODATA 8 ms 4. goes on 4. stops here 4. goes on"
+    )
+    assert rows[-1].endswith("5. found &middot; not asked 5. found")
+    assert "musl fails: &#34;Name does not resolve&#34;" in words(text)
+
+
+def test_the_time_line_has_the_run_among_what_happened() -> None:
+    text = html(recorded("coredns-oom/coredns-oom"))
+    lines = [words(each) for each in re.findall(r"<li class=.*?</li>", text, re.DOTALL)]
+    ended = next(n for n, line in enumerate(lines) if "ENDED" in line and "OOMKilled" in line)
+    run = next(n for n, line in enumerate(lines) if "this run" in line)
+    assert ended < run
+    assert any("into the run" in line for line in lines[run + 1 :])
 
 
 def test_a_drawing_is_well_formed_and_holds_its_boxes() -> None:
@@ -133,22 +195,12 @@ def test_too_many_stations_are_counted_and_no_broken_one_is_lost() -> None:
     assert stage[-1].detail == "33 ok"
 
 
-# A pod alone, a node that breaks it, a gap, two pods of which one is seen from beside; and malice.
-PAGES: dict[str, Callable[[], Report]] = {
-    **REPORTS,
-    **{
-        f"hostile-{name}": (lambda name=name: hostile(ATTACKS[name]))  # type: ignore[misc]
-        for name in ("markup", "long", "bidi")
-    },
-}
-
-
 @pytest.mark.browser
 @pytest.mark.skipif(not browser.PROGRAM, reason="no Chromium here: `make browser-test` installs it")
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [400, 1280])
 def test_a_browser_shows_it(name: str, width: int, tmp_path: Path) -> None:
-    page = html(PAGES[name]())
+    page = PAGES[name]()
     found, console = browser.measure(tmp_path, page, width)
     assert console == []
     assert found["wide"] == []

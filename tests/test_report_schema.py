@@ -37,6 +37,7 @@ from kubectl_dnsdebug.report.pictures import (
     Matrix,
     Row,
 )
+from kubectl_dnsdebug.report.pictures.timeline import Timeline
 from kubectl_dnsdebug.report.render import RENDERERS, Style
 from kubectl_dnsdebug.report.report import Conclusion, Report, Unknown
 from tests.reports import REPORTS
@@ -247,6 +248,7 @@ def reports(draw: st.DrawFn) -> Report:
         resolv_conf=draw(some(comparisons, 1)),
         paths=(draw(some(hops, 6).filter(bool)),),
         walks=(),
+        timeline=Timeline(moments=()),
         made=draw(some(st.builds(Made, what=texts, fate=texts | st.just("removed")))),
         timing={"total": draw(st.floats(0, 99))},
         counts={"api requests": draw(st.integers(0, 99))},

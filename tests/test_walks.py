@@ -16,7 +16,7 @@ from kubectl_dnsdebug.parse.search import Libc, Stop
 from kubectl_dnsdebug.plan import spots
 from kubectl_dnsdebug.plan.probes import plan
 from kubectl_dnsdebug.report import steps, walks
-from kubectl_dnsdebug.report.render import Style, walk
+from kubectl_dnsdebug.report.render import Style, walk, walk_markdown
 from tests import reports
 from tests.places import RUN, target
 from tests.reports import CONF, DEAD, SERVICE, Place
@@ -146,7 +146,7 @@ def test_each_nameserver_is_asked_each_candidate_and_nothing_else() -> None:
     assert [spot.role for spot in spots.spots(seen, [target()], RUN, "ephemeral")] == [Role.TARGET]
 
 
-@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "markdown", "html"])
 def test_a_replay_walks_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_replay_walks_again(
         (["resolve", "--from", "web"], "Missing argument 'NAME'"),
         (["resolve", "a b", "--from", "web"], "NAME 'a b' is no DNS name"),
         (["resolve", "10.0.0.1", "--from", "web"], "is an address"),
-        (["resolve", "web", "--from", "web", "-o", "html"], "'html' is not one of"),
+        (["resolve", "web", "--from", "web", "-o", "junit"], "'junit' is not one of"),
         (["resolve", "web", "--from", "web", "--timeout", "5"], "at least 10 seconds"),
     ],
 )
@@ -185,6 +185,17 @@ def test_what_is_no_report_has_no_report_formats(
     file = tmp_path / "e.json"
     file.write_text(evidence.dump(walked("web", {})))
     with pytest.raises(SystemExit) as end:
-        cli.main(["replay", str(file), "-o", "html"])
+        cli.main(["replay", str(file), "-o", "junit"])
     assert end.value.code == 2
     assert "evidence of `resolve`" in capsys.readouterr().err
+
+
+def test_a_walk_to_paste() -> None:
+    """Whatever a name is, it is no markup."""
+    found = walks.build(walked("a_b_c", {"a_b_c.lan.": "NOERROR"}, app="musl 1.2.3"))
+    lines = walk_markdown.render(found, PLAIN).splitlines()
+    assert lines[0] == "## a\\_b\\_c in pod/shop/web-1"
+    assert lines[2] == "**it does not resolve with musl.** Exit code 4."
+    assert "| candidate | A | AAAA | glibc | musl | go |" in lines
+    assert any(line.endswith("| 4. goes on | 4. stops here | 4. goes on |") for line in lines)
+    assert sum(line.startswith("- **") for line in lines) == 3

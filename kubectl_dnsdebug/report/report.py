@@ -29,6 +29,7 @@ from kubectl_dnsdebug.reason.rule import Rule
 from kubectl_dnsdebug.report import pictures, walks
 from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
+from kubectl_dnsdebug.report.pictures.timeline import Timeline, timeline
 from kubectl_dnsdebug.report.walks import Resolution
 
 SCHEMA = "dnsdebug.report/v1"
@@ -72,6 +73,7 @@ class Report:
     resolv_conf: tuple[Comparison, ...]
     paths: tuple[tuple[Hop, ...], ...]
     walks: tuple[Resolution, ...]
+    timeline: Timeline
     made: tuple[Made, ...]
     timing: Mapping[str, float]
     counts: Mapping[str, int]
@@ -130,6 +132,7 @@ def build(
         resolv_conf=pictures.resolv_confs(seen),
         paths=pictures.paths(seen),
         walks=walks.diagnosed(seen),
+        timeline=timeline(seen),
         made=evidence.made,
         timing=evidence.timing,
         counts=evidence.counts,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from kubectl_dnsdebug.model import Evidence, Purpose, Severity
-from kubectl_dnsdebug.terminal.flags import PLAIN_FORMATS
+from kubectl_dnsdebug.terminal.flags import PLAIN_FORMATS, WALK_FORMATS
 from kubectl_dnsdebug.terminal.output import show, style
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ def _answer(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
     from kubectl_dnsdebug.terminal import keep
 
     purpose, form = evidence.request.purpose, given["output"]
-    if form not in PLAIN_FORMATS or given.get("bundle"):
+    view, forms = _VIEWS[purpose]
+    if form not in forms or given.get("bundle"):
         raise click.UsageError(
-            f"this is evidence of `{purpose}`, which is printed as {', '.join(PLAIN_FORMATS)}"
+            f"this is evidence of `{purpose}`, which is printed as {', '.join(forms)}"
         )
-    text, code = _VIEWS[purpose](evidence, form, style(given["color"]))
+    text, code = view(evidence, form, style(given["color"]))
     show(text)
     if given["save"]:
         keep.save(evidence, given["save"])
@@ -79,6 +80,14 @@ def _walk(evidence: Evidence, form: str, look: Style) -> tuple[str, int]:
     from kubectl_dnsdebug.report.render import data, walk
 
     found = walks.build(evidence)
+    if form == "html":
+        from kubectl_dnsdebug.report.render import as_html
+
+        return as_html.render_walk(found, evidence, look), found.exit_code
+    if form == "markdown":
+        from kubectl_dnsdebug.report.render import walk_markdown
+
+        return walk_markdown.render(found, look), found.exit_code
     text = (
         walk.render(found, look) if form == "table" else data.text(walks.as_json(found), form, look)
     )
@@ -95,4 +104,4 @@ def _diff(evidence: Evidence, form: str, look: Style) -> tuple[str, int]:
     return data.text(conf_diff.as_json(found), form, look), conf_diff.exit_code(found)
 
 
-_VIEWS = {Purpose.RESOLVE: _walk, Purpose.DIFF: _diff}
+_VIEWS = {Purpose.RESOLVE: (_walk, WALK_FORMATS), Purpose.DIFF: (_diff, PLAIN_FORMATS)}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 PLAIN_FORMATS = ("table", "json", "yaml")  # of what is no diagnosis
+WALK_FORMATS = (*PLAIN_FORMATS, "markdown", "html")
 # Of the namespaces that every cluster has, the one that Pod Security usually exempts.
 DEEP_NAMESPACE = "kube-system"
 FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")

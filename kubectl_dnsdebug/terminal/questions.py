@@ -12,6 +12,7 @@ from kubectl_dnsdebug.model import Purpose
 from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.flags import (
     PLAIN_FORMATS,
+    WALK_FORMATS,
     connection_flags,
     deep_flags,
     keeping_flags,
@@ -22,12 +23,10 @@ from kubectl_dnsdebug.terminal.flags import (
 from kubectl_dnsdebug.terminal.settings import Diagnosing
 
 
-def _answer_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How one answer is printed and kept."""
+def _answer_flags(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How one answer is printed, in one of those formats, and kept."""
     flags = [
-        click.option(
-            "-o", "--output", type=click.Choice(PLAIN_FORMATS), default="table", help="Format."
-        ),
+        click.option("-o", "--output", type=click.Choice(forms), default="table", help="Format."),
         click.option(
             "--color",
             type=click.Choice(["auto", "always", "never"]),
@@ -41,9 +40,13 @@ def _answer_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             "--anonymize", is_flag=True, help="Tokens for names and addresses, in all that is told."
         ),
     ]
-    for flag in reversed(flags):
-        command = flag(command)
-    return command
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for flag in reversed(flags):
+            command = flag(command)
+        return command
+
+    return add
 
 
 def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
@@ -69,7 +72,7 @@ def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
     help="The pod to look from: web, pod/web, or something with pods, such as deploy/front.",
 )
 @probing_flags
-@_answer_flags
+@_answer_flags(*WALK_FORMATS)
 @connection_flags
 def resolve(name: str, target: str, **given: Any) -> None:
     """Walk NAME as glibc, musl and Go would: each candidate, each answer, where each stops."""
@@ -85,7 +88,7 @@ def resolve(name: str, target: str, **given: Any) -> None:
 @click.argument("target", shell_complete=offer("target"))
 @deep_flags
 @probing_flags
-@_answer_flags
+@_answer_flags(*PLAIN_FORMATS)
 @connection_flags
 def diff(target: str, **given: Any) -> None:
     """Show a pod's resolv.conf beside kubelet's and the host's, each differing line explained.

@@ -10,7 +10,7 @@ from kubectl_dnsdebug.observe.objects import Pod, at, items, read_node, read_pod
 from kubectl_dnsdebug.observe.observed import Observed
 
 LONGEST = 240  # characters of one line
-_TELLING = re.compile(r"\[(FATAL|ERROR|WARNING)\]|\b(fatal|error|fail|panic|denied|timeout)", re.I)
+TELLING = re.compile(r"\[(FATAL|ERROR|WARNING)\]|\b(fatal|error|fail|panic|denied|timeout)", re.I)
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ")
 
 
@@ -83,7 +83,7 @@ def _fact(fact: Fact) -> str:
 def _log(lines: Iterable[str]) -> str:
     """The last line that complains, else the last one."""
     texts = [_STAMP.sub("", line) for line in lines]
-    return next((t for t in reversed(texts) if _TELLING.search(t)), texts[-1] if texts else "empty")
+    return next((t for t in reversed(texts) if TELLING.search(t)), texts[-1] if texts else "empty")
 
 
 def _pod(pod: Pod) -> str:

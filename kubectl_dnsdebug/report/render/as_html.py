@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubectl_dnsdebug import __version__
-from kubectl_dnsdebug.model import Severity, Status, Transport
+from kubectl_dnsdebug.model import Evidence, Severity, Status, Transport
 from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
-from kubectl_dnsdebug.report.render import drawing, files, grid, verdict
+from kubectl_dnsdebug.report.render import drawing, files, grid, moments, verdict, walk
 from kubectl_dnsdebug.report.render.style import Style, Tone, brief, one_line
 from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report
+from kubectl_dnsdebug.report.walks import Resolution
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -55,14 +56,21 @@ def _template(name: str) -> Template:
     # Long names break at their dots rather than anywhere.
     environment.filters["joints"] = lambda text: escape(brief(text)).replace(".", Markup(".<wbr>"))
     # The style sheet is ours, and nothing of the cluster's is in it.
-    environment.globals["css"] = Markup((HERE / "report.css").read_text("utf-8"))
+    environment.globals["style"] = Markup((HERE / "report.css").read_text("utf-8"))
+    environment.globals.update(
+        version=__version__,
+        css=_CLASS,
+        cell=walk.cell,
+        fares=walk.fares,
+        sentence=walk.sentence,
+        turns=walk.turns,
+    )
     return environment.get_template(name)
 
 
 def render(report: Report, style: Style) -> str:
     page = _template("report.html.j2").render(
         report=report,
-        version=__version__,
         title=f"DNS of {_what(report) or 'the cluster'}",
         context=report.target["context"],
         collected_at=report.target["collected_at"],
@@ -78,8 +86,31 @@ def render(report: Report, style: Style) -> str:
         file_lines=files.lines,
         drawing=drawing,
         verdict=verdict,
+        entries=list(moments.entries(report)),
+        phases=moments.phases(report),
     )
-    # A reference says the same in any encoding, whatever carries the file.
+    return _carried(page, style)
+
+
+def render_walk(found: Resolution, evidence: Evidence, style: Style) -> str:
+    """The page of one name, looked for as programs do."""
+    tone, words = walk.ending(found)
+    title = {Tone.GOOD: "Resolves", Tone.BAD: "Does not resolve"}.get(tone, "Inconclusive")
+    page = _template("walk.html.j2").render(
+        found=found,
+        title=f"{found.name} in {found.pod}",
+        context=evidence.context,
+        collected_at=evidence.collected_at,
+        outcome=(_CLASS[tone], title),
+        headline=words.removeprefix("inconclusive: "),
+        exit_code=found.exit_code,
+        meaning="",
+    )
+    return _carried(page, style)
+
+
+def _carried(page: str, style: Style) -> str:
+    """A reference says the same in any encoding, whatever carries the file."""
     return page if style.unicode else page.encode("ascii", "xmlcharrefreplace").decode()
 
 

@@ -49,8 +49,8 @@ def _grid(found: Resolution, style: Style) -> Iterator[str]:
     rows = [
         [
             one_line(each.name),
-            _cell(each.a),
-            _cell(each.aaaa),
+            cell(each.a),
+            cell(each.aaaa),
             *(str(turn.get(each.name, "-")) for turn in turns.values()),
         ]
         for each in found.candidates
@@ -66,7 +66,8 @@ def _grid(found: Resolution, style: Style) -> Iterator[str]:
     yield from body
 
 
-def _cell(said: Said | None) -> str:
+def cell(said: Said | None) -> str:
+    """What one family of a candidate got, and when."""
     if said is None:
         return "?"
     what = said.records[0] if said.records else said.reply.value.upper()
@@ -77,18 +78,27 @@ def _cell(said: Said | None) -> str:
 
 
 def _verdict(client: Client, style: Style) -> Iterator[str]:
-    tone = {Stop.ANSWERED: Tone.GOOD, Stop.UNKNOWN: Tone.DOUBTFUL}.get(client.walk.stop, Tone.BAD)
+    tone = fares(client)
+    name = client.walk.libc.value + (" (the pod's)" if client.own else "")
+    first, *rest = wrap(f"{name}: {sentence(client)}", style.width - 3)
+    yield f"{style.mark(tone)} {style.paint(first, tone)}"
+    yield from (f"  {line}" for line in rest)
+
+
+def fares(client: Client) -> Tone:
+    """Whether that resolver finds an address."""
+    return {Stop.ANSWERED: Tone.GOOD, Stop.UNKNOWN: Tone.DOUBTFUL}.get(client.walk.stop, Tone.BAD)
+
+
+def sentence(client: Client) -> str:
+    """What comes of the walk, and what it costs."""
     if client.walk.found:
         text = f"resolves to {', '.join(client.addresses)} as {client.walk.found}"
     elif client.says:
         text = f'fails: "{client.says}". {client.walk.why.rstrip(".")}'
     else:
         text = f"not known: {client.walk.why.rstrip('.')}"
-    cost = f"{client.queries} queries, {_time(client.seconds)}"
-    name = client.walk.libc.value + (" (the pod's)" if client.own else "")
-    first, *rest = wrap(f"{name}: {text}; {cost}", style.width - 3)
-    yield f"{style.mark(tone)} {style.paint(first, tone)}"
-    yield from (f"  {line}" for line in rest)
+    return f"{text}; {client.queries} queries, {_time(client.seconds)}"
 
 
 def _time(seconds: float) -> str:
@@ -96,11 +106,32 @@ def _time(seconds: float) -> str:
 
 
 def _end(found: Resolution, style: Style) -> Iterator[str]:
+    tone, text = ending(found)
+    yield f"{style.mark(tone)} {style.paint(f'{text}. Exit code {found.exit_code}.', tone)}"
+
+
+def ending(found: Resolution) -> tuple[Tone, str]:
+    """The verdict of the whole walk."""
     known = [client for client in found.clients if client.own]
     failing = [client.walk.libc.value for client in known or found.clients if client.says]
     whose = "the pod's own resolver" if known else "glibc, musl and Go alike"
-    tone, text = {
+    return {
         Exit.HEALTHY: (Tone.GOOD, f"it resolves with {whose}"),
         Exit.CAUSES: (Tone.BAD, f"it does not resolve with {', '.join(failing)}"),
     }.get(found.exit_code, (Tone.DOUBTFUL, "inconclusive: it could not be tested"))
-    yield f"{style.mark(tone)} {style.paint(f'{text}. Exit code {found.exit_code}.', tone)}"
+
+
+def turns(client: Client) -> dict[str, tuple[Tone, str]]:
+    """What that resolver does at each candidate that it asks, in its order."""
+    last = client.walk.steps[-1].name if client.walk.steps else ""
+    ends = {
+        Stop.ANSWERED: (Tone.GOOD, "found"),
+        Stop.GAVE_UP: (Tone.BAD, "stops here"),
+        Stop.EXHAUSTED: (Tone.BAD, "end of the list"),
+        Stop.UNKNOWN: (Tone.DOUBTFUL, "not known"),
+    }
+    found = {}
+    for number, step in enumerate(client.walk.steps, 1):
+        tone, words = ends[client.walk.stop] if step.name == last else (Tone.QUIET, "goes on")
+        found[step.name] = (tone, f"{number}. {words}")
+    return found
