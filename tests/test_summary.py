@@ -132,6 +132,24 @@ def test_another_outcome_is_another_fingerprint(
             assert summary.read(written(told | {id: [other]})).fingerprint != first
 
 
+@pytest.mark.parametrize(
+    ("line", "well"),
+    [
+        ("a reach.udp.10.0.0.1 n n1", True),
+        ("a reach.udp.10.0.0.1 n t", False),
+        ("a reach.udp.10.0.0.1 x", False),
+        ("a reach.tcp.10.0.0.1 o", False),
+        ("a ext.10.0.0.1 x", True),
+        ("a ext.10.0.0.1 s", True),
+        ("a up.udp.10.0.0.1 t", False),
+        ("a ext.10.0.0.1 k", False),
+        ("a ext.10.0.0.1 q", False),
+    ],
+)
+def test_what_is_well(line: str, well: bool) -> None:
+    assert summary.read(message(f"{line}\nend 1")).well is well
+
+
 def test_a_group_is_of_those_who_fared_the_same() -> None:
     def group(n: int, told: str = "n1", why: str = "FailedCreatePodSandBox") -> str:
         failure = f'{why}: Failed for pod "dnsdebug-{n}": 0{n}a9f33c: no route to 10.0.0.{n}'

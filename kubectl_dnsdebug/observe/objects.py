@@ -165,6 +165,7 @@ class Node:
     name: str
     ready: bool
     silent: bool
+    trouble: str  # what the kubelet says of it when it is not ready
     os: str
     labels: Mapping[str, str]
     taints: tuple[str, ...]
@@ -186,6 +187,14 @@ def read_node(data: Json) -> Node:
         name=at(data, "metadata", "name", default=""),
         ready=conditions.get("Ready") == "True",
         silent=conditions.get("Ready") == "Unknown",
+        trouble=next(
+            (
+                " ".join((c.get("message") or c.get("reason") or "").split())
+                for c in at(data, "status", "conditions", default=())
+                if c.get("type") == "Ready" and c.get("status") != "True"
+            ),
+            "",
+        ),
         os=info.get("operatingSystem", ""),
         labels=at(data, "metadata", "labels", default={}),
         taints=tuple(

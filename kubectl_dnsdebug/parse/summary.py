@@ -78,6 +78,18 @@ class Summary:
     whole: bool = True
 
     @property
+    def well(self) -> bool:
+        """Whether each question got a server's word, and those of the cluster's own name records.
+
+        Only then nothing speaks against the network between the place and the servers.
+        """
+        return all(
+            each.has_records if id.startswith("reach.") else each.status.is_answer
+            for id, told in self.told.items()
+            for each in told
+        )
+
+    @property
     def fingerprint(self) -> str:
         """The same for containers that found the same, whatever time it took and however often.
 

@@ -168,9 +168,18 @@ def host_pod(companion: Manifest) -> None:
 
 
 def companion_dns(role: Role) -> Manifest:
-    """How each companion resolves."""
-    on_host = role in (Role.DEFAULT, Role.HOST)
-    return {"dnsPolicy": "Default" if on_host else "ClusterFirst"}
+    """How each companion resolves, and on whose network it stands."""
+    policy = _POLICIES.get(role, "ClusterFirst")
+    on_host = {"hostNetwork": True} if role in (Role.HOSTNET, Role.HOSTNET_DEFAULT) else {}
+    return {"dnsPolicy": policy, **on_host}
+
+
+_POLICIES = {
+    Role.DEFAULT: "Default",
+    Role.HOST: "Default",
+    Role.HOSTNET: "ClusterFirstWithHostNet",
+    Role.HOSTNET_DEFAULT: "Default",
+}
 
 
 def sibling_dns(pod: Pod) -> Manifest:

@@ -59,7 +59,7 @@ def files(stage: Stage) -> Iterator[Probe]:
 
 def reach(stage: Stage) -> Iterator[Probe]:
     """Can each server be talked to? In-zone names, several source ports, both transports."""
-    if stage.role is Role.DEFAULT:
+    if stage.by_host_file:
         often, few = 4, 1
     else:
         often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)
@@ -67,7 +67,7 @@ def reach(stage: Stage) -> Iterator[Probe]:
         yield from _gates(stage, server, often, few)
     for server in stage.replicas:
         yield from _gates(stage, server, 3 if stage.is_target and not stage.frugal else 2, 1)
-    if stage.role is not Role.DEFAULT:
+    if not stage.by_host_file:
         yield from _gates(stage, ANY_NS, 3, 1)
 
 
@@ -79,7 +79,7 @@ def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
 
 def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
-    if stage.role is not Role.DEFAULT:
+    if not stage.by_host_file:
         for server in (*stage.services, ANY_NS):
             yield ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
 
@@ -104,7 +104,7 @@ def services(stage: Stage) -> Iterator[Probe]:
 
 def outside(stage: Stage) -> Iterator[Probe]:
     """A name outside the cluster, through every server: A, AAAA and over TCP."""
-    if not stage.names.external or stage.role is Role.DEFAULT:
+    if not stage.names.external or stage.by_host_file:
         return
     name = stage.names.external + "."
     for server in (*stage.services, ANY_NS):
@@ -120,10 +120,10 @@ def outside(stage: Stage) -> Iterator[Probe]:
 
 def upstream(stage: Stage) -> Iterator[Probe]:
     """The upstreams, past the cluster's DNS: of the Corefile, and of the host's file."""
-    if stage.role is Role.CONTROL:
+    if stage.role in (Role.CONTROL, Role.HOSTNET):
         return
     name, type = (stage.names.external + ".", "A") if stage.names.external else (".", "NS")
-    servers = [*stage.upstreams, *([ANY_NS] if stage.role is Role.DEFAULT else [])]
+    servers = [*stage.upstreams, *([ANY_NS] if stage.by_host_file else [])]
     for server in servers:
         yield ask("up.udp", server, name, type, stream=GATE, times=2)
         yield ask("up.tcp", server, name, type, TCP, stream=GATE)
@@ -137,7 +137,7 @@ def stub_domains(stage: Stage) -> Iterator[Probe]:
         if stage.is_target:
             for server in stage.services:
                 yield ask(f"stub.{zone}", server, zone, "SOA", stream="5")
-        if stage.role is not Role.CONTROL:
+        if stage.role not in (Role.CONTROL, Role.HOSTNET):
             for server in servers:
                 yield ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
                 yield ask(f"stub.tcp.{zone}", server, zone, "SOA", TCP, stream=GATE)
@@ -148,7 +148,7 @@ def other_service(stage: Stage) -> Iterator[Probe]:
 
     It speaks no DNS; a closed connection is answer enough.
     """
-    if stage.role is Role.DEFAULT or not stage.api_service:
+    if stage.by_host_file or not stage.api_service:
         return
     api = stage.api_service
     for server in stage.services:
@@ -223,7 +223,7 @@ def steps(stage: Stage) -> Iterator[Probe]:
 
 def users(stage: Stage) -> Iterator[Probe]:
     """The user's own names, absolute, of every server."""
-    if stage.role is Role.DEFAULT:
+    if stage.by_host_file:
         return
     servers = (*stage.services, *stage.replicas, ANY_NS) if stage.is_target else stage.services
     for name in stage.names.asked:
@@ -257,10 +257,11 @@ def host(stage: Stage) -> Iterator[Probe]:
     services = tuple(server.ip for server in stage.services)
     replicas = tuple(server.ip for server in stage.replicas)
     yield from (_witness("route", ip) for ip in (*services, *replicas))
-    yield from (_witness("flows", ip, *replicas) for ip in services)
-    for what in ("defaults", "sysctl", "counters", "ipvs", "listeners", "kernel"):
+    for what in ("flows", "connections"):
+        yield from (_witness(what, ip, *replicas) for ip in services)
+    for what in ("defaults", "sysctl", "counters", "ipvs", "listeners", "kernel", "log"):
         yield _witness(what)
-    for what in ("nat", "nft"):
+    for what in ("nat", "nft", "addresses"):
         yield Probe(id=f"host.{what}", lane=f"-/{what}", argv=("witness", what, *services), cost=0)
 
 
@@ -301,6 +302,7 @@ BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
 
 BATTERIES = {
     Purpose.DIAGNOSE: BATTERY,
+    Purpose.NODES: BATTERY,
     Purpose.RESOLVE: (files, steps),
     Purpose.DIFF: (files,),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from kubectl_dnsdebug.model import Missing, Purpose, Role, Subject, Vantage, node
 from kubectl_dnsdebug.observe.objects import Endpoint, Node, Pod, at, items
-from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed
 from kubectl_dnsdebug.plan import manifests
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.probe import Plan
@@ -37,7 +37,7 @@ class Spot:
 
     @property
     def is_companion(self) -> bool:
-        return self.role in (Role.CONTROL, Role.DEFAULT, Role.HOST)
+        return self.role not in TARGETS
 
     @property
     def id(self) -> str:
@@ -194,12 +194,14 @@ def _nodes_of_silent_dns_pods(seen: Observed, pod: Pod) -> Iterator[str]:
     the target's word counts.
     """
     known = {v.node for v in seen.evidence.vantages if v.role is Role.CONTROL}
+    of_nodes = seen.evidence.request.purpose is Purpose.NODES
+    subject = node(pod.node) if of_nodes else pod.subject
     for endpoint in endpoints_of(seen):
         if not endpoint.ready or not endpoint.node or endpoint.node in known:
             continue
         for look in (seen.control, seen.own):
             try:
-                lost = seen.reach(look(pod.subject), endpoint.ip).silent
+                lost = seen.reach(look(subject), endpoint.ip).silent
             except Missing:
                 continue
             if lost:

@@ -9,7 +9,7 @@ from kubectl_dnsdebug.model import Missing, Role, Transport
 from kubectl_dnsdebug.observe import names as naming
 from kubectl_dnsdebug.observe.names import Names
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod, at
-from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.observe.observed import HOSTS_FILE, TARGETS, Observed
 
 UDP, TCP = Transport
 MOST_REPLICAS = 6  # DNS pods asked one by one; a larger deployment is sampled
@@ -53,6 +53,11 @@ class Stage:
     @property
     def is_target(self) -> bool:
         return self.role in TARGETS
+
+    @property
+    def by_host_file(self) -> bool:
+        """Whether the place is given the host's resolv.conf, not the cluster's DNS."""
+        return self.role in HOSTS_FILE
 
     @property
     def frugal(self) -> bool:
