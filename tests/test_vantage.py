@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session, open_session
-from kubectl_dnsdebug.collect import vantage
+from kubectl_dnsdebug.collect import standing, vantage
 from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.collect.vantage import Refused
 from kubectl_dnsdebug.model import Role, Transcript, Vantage
@@ -170,7 +170,7 @@ def test_all_spots_of_a_run(api: FakeApi, session: Session) -> None:
     }
 
 
-@pytest.mark.parametrize("reason", sorted(vantage.STUCK))
+@pytest.mark.parametrize("reason", sorted(standing.STUCK))
 def test_a_container_that_cannot_start_is_told_at_once(
     api: FakeApi, session: Session, reason: str
 ) -> None:

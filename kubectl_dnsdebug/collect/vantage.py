@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Reply, Session
+from kubectl_dnsdebug.collect import standing
 from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.hygiene import clean, one_line
 from kubectl_dnsdebug.model import Json, Role, Transcript, Vantage
@@ -22,17 +23,6 @@ from kubectl_dnsdebug.plan.manifests import RUN, Manifest
 from kubectl_dnsdebug.plan.probe import ELSE
 from kubectl_dnsdebug.plan.spots import Spot
 
-STUCK = {
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "CrashLoopBackOff",
-}
-STUCK_EVENTS = {"FailedCreatePodSandBox", "FailedMount", "FailedCreatePodContainer", "Failed"}
 PATIENCE = 4.0  # seconds without a start until the events are asked
 PAUSE = 0.3  # seconds before a stream that failed is opened anew
 LOG_TRIES = 3
@@ -151,10 +141,8 @@ def _ask_events(session: Session, wait: _Wait) -> None:
     except ClusterError:
         return
     for event in at(reply.body, "items", default=()):
-        message = str(event.get("message", ""))
-        ours = wait.spot.role is not Role.TARGET or wait.spot.container in message
-        if event.get("reason") in STUCK_EVENTS and ours:
-            wait.fail(f"{event['reason']}: {message}")
+        if why := standing.stuck(wait.spot, event):
+            wait.fail(why)
 
 
 def _watch(
@@ -217,37 +205,14 @@ def _look(
     """Draw the consequence of one event about the pod that hosts a spot."""
     if wait.reading or wait.done.is_set():
         return
-    if kind == "DELETED":
-        wait.fail("the pod was deleted while it was probed")
-        return
-    status = at(pod, "status", default={})
-    listing = "ephemeralContainerStatuses" if wait.spot.role is Role.TARGET else "containerStatuses"
-    mine: Json = next(
-        (c for c in status.get(listing) or () if c.get("name") == wait.spot.container), {}
-    )
-    state = mine.get("state") or {}
-    waiting = state.get("waiting") or {}
-    terminated = state.get("terminated")
-    if waiting.get("reason") in STUCK:
-        wait.fail(f"{waiting['reason']}: {waiting.get('message', '')}")
-    elif terminated and terminated.get("reason") in ("ContainerCannotRun", "StartError"):
-        wait.fail(f"{terminated['reason']}: {terminated.get('message', '')}")
-    elif state.get("running") is not None or terminated:
+    seen = standing.read(wait.spot, kind, pod)
+    if seen.failure:
+        wait.fail(seen.failure)
+    elif seen.runs or seen.ended:
         wait.reading = True
-        pool.submit(_read, session, wait, terminated is None, deadline)
-    elif status.get("phase") == "Failed":
-        wait.fail(f"{status.get('reason', 'Failed')}: {status.get('message', '')}")
+        pool.submit(_read, session, wait, seen.runs, deadline)
     else:
-        wait.last_seen = _waiting_for(waiting, status)
-
-
-def _waiting_for(waiting: Json, status: Json) -> str:
-    if waiting.get("reason"):
-        return f"{waiting['reason']} {waiting.get('message', '')}".strip()
-    for condition in status.get("conditions") or ():
-        if condition.get("status") == "False" and condition.get("message"):
-            return str(condition["message"])
-    return f"{status.get('phase') or 'Pending'}, not started by the kubelet yet"
+        wait.last_seen = seen.last_seen
 
 
 def _read(session: Session, wait: _Wait, follow: bool, deadline: float) -> None:
