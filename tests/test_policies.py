@@ -50,7 +50,7 @@ TO_DNS: dict[str, Any] = {
 }
 
 
-def only(names: list[Json], **more: Any) -> Json:
+def only(names: list[Json], **more: Any) -> dict[str, Any]:
     port = {"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": names}}
     return {**TO_DNS, "toPorts": [port], **more}
 
@@ -81,7 +81,7 @@ def only(names: list[Json], **more: Any) -> Json:
         ({"endpointSelector": None, "nodeSelector": {}, "egress": [{}]}, True),
     ],
 )
-def test_cilium(spec: Json, allowed: bool | None) -> None:
+def test_cilium(spec: dict[str, Any], allowed: bool | None) -> None:
     rules = [policy(WEB_PODS | spec, namespace="shop")]
     assert cilium.judge(rules, traffic(), NOTHING).allowed is allowed
 

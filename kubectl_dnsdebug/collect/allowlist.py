@@ -113,6 +113,48 @@ EVENT: Shape = {
     "involvedObject": {"kind": True, "namespace": True, "name": True},
 }
 NETWORK_POLICY: Shape = {"metadata": {"name": True, "namespace": True}, "spec": True}
+
+# Of other policies: who, to whom, on which ports; nothing that is matched within HTTP.
+_PEERS = (
+    *("Endpoints", "CIDR", "CIDRSet", "Entities", "Services", "FQDNs", "Groups", "Nodes"),
+    "Requires",
+)
+_CILIUM_RULE: Shape = {
+    **{f"{side}{peer}": True for side in ("to", "from") for peer in _PEERS},
+    "icmps": True,
+    "toPorts": {"ports": True, "rules": {"dns": True}},
+}
+_CILIUM_SPEC: Shape = {
+    "endpointSelector": True,
+    "nodeSelector": True,
+    "enableDefaultDeny": True,
+    **dict.fromkeys(("ingress", "egress", "ingressDeny", "egressDeny"), _CILIUM_RULE),
+}
+_CALICO_RULE: Shape = {
+    **dict.fromkeys(("action", "protocol", "notProtocol", "ipVersion"), True),
+    **dict.fromkeys(("source", "destination"), True),
+    "http": {"methods": True},
+}
+_ADMIN_RULE: Shape = dict.fromkeys(("action", "to", "from", "ports", "protocols"), True)
+_OTHER: Shape = {"metadata": {"name": True, "namespace": True}}
+POLICY_OF_FAMILY: Mapping[str, Shape] = {
+    "cilium.io": _OTHER | {"spec": _CILIUM_SPEC, "specs": _CILIUM_SPEC},
+    "projectcalico.org": _OTHER
+    | {
+        "spec": {
+            **dict.fromkeys(("tier", "order", "selector", "namespaceSelector", "types"), True),
+            "serviceAccountSelector": True,
+            **dict.fromkeys(("ingress", "egress"), _CALICO_RULE),
+        }
+    },
+    "policy.networking.k8s.io": _OTHER
+    | {
+        "spec": {
+            **dict.fromkeys(("tier", "priority", "subject"), True),
+            **dict.fromkeys(("ingress", "egress"), _ADMIN_RULE),
+        }
+    },
+}
 NAMESPACE: Shape = {
     "metadata": {
         "name": True,

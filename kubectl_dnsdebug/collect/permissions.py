@@ -11,6 +11,7 @@ from kubectl_dnsdebug.api.cluster import ClusterError, Session
 from kubectl_dnsdebug.collect.facts import together
 from kubectl_dnsdebug.model import Fact, State
 from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.observe.plugin_policies import KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,15 @@ def _rule(group: str, resources: Iterable[str], *verbs: str) -> dict[str, Any]:
     return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
 
 
+def _other_policies(*, namespaced: bool) -> list[dict[str, Any]]:
+    """Of network plugins and administrators; a group that the cluster lacks grants nothing."""
+    kinds = [kind for kind in KINDS if kind.namespaced is namespaced]
+    return [
+        _rule(group, [kind.resource for kind in kinds if kind.group == group], "list")
+        for group in dict.fromkeys(kind.group for kind in kinds)
+    ]
+
+
 def roles() -> list[dict[str, Any]]:
     """The smallest ClusterRole for each level of use.
 
@@ -106,6 +116,7 @@ def roles() -> list[dict[str, Any]]:
                 _rule("batch", ["jobs"], "get"),
                 _rule("", ["services", "events"], "get", "list"),
                 _rule("networking.k8s.io", ["networkpolicies"], "list"),
+                *_other_policies(namespaced=True),
             ],
         ),
         _role(
@@ -122,6 +133,8 @@ def roles() -> list[dict[str, Any]]:
                 _rule("apps", ["deployments"], "list"),
                 _rule("discovery.k8s.io", ["endpointslices"], "list"),
                 _rule("networking.k8s.io", ["networkpolicies"], "list"),
+                *_other_policies(namespaced=True),
+                *_other_policies(namespaced=False),
             ],
         ),
         _role(

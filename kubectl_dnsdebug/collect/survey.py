@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
-from kubectl_dnsdebug.collect import allowlist
+from kubectl_dnsdebug.collect import allowlist, plugin_policies
 from kubectl_dnsdebug.collect.facts import PAGE, failed, read, together
 from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import Fact, Json, State
@@ -91,6 +91,9 @@ def aftermath(
             partial(_system_pods, session, name)
             for name in sorted({p.node for p in pods if p.node})
         ]
+        if pods:
+            around = {*namespaces, *_dns_namespaces(facts)}
+            jobs.append(partial(_other_policies, session, around, {fact.id for fact in facts}))
         if not any(each.ready for each in dns_pods):
             jobs += [partial(_deployments, session, ns) for ns in _dns_namespaces(facts)]
     if stale:
@@ -207,6 +210,15 @@ def _policies(session: Session, namespace: str) -> Fact:
         allowlist.NETWORK_POLICY,
         need=f"list networkpolicies in {namespace}",
     )
+
+
+def _other_policies(session: Session, namespaces: set[str], known: set[str]) -> list[Fact]:
+    """Policies of network plugins, and the labels of namespaces that they may speak of."""
+    found = plugin_policies.look(session, namespaces)
+    if any(items(fact.data) for fact in found):
+        more = sorted(ns for ns in namespaces if f"namespace/{ns}" not in known)
+        found += [_namespace(session, each) for each in more]
+    return found
 
 
 def _dns_pods_in(facts: Iterable[Fact]) -> list[Pod]:

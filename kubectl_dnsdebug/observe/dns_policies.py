@@ -48,7 +48,7 @@ def egress(
                 policies,
                 client.labels if labels is None else labels,
                 client.namespace,
-                _dns_peer(seen, endpoint),
+                dns_peer(seen, endpoint),
                 endpoint.ports.get(transport, DNS_PORT),
                 transport.value.upper(),
             )
@@ -61,10 +61,10 @@ def ingress(
     seen: Observed, client: Pod, endpoints: Iterable[Endpoint], transport: Transport
 ) -> Paper:
     """Whether policies of the DNS pods' namespace let the client in. Raises Missing."""
-    peer = _peer(seen, client, client.ips[0] if client.ips else "")
+    other = peer(seen, client)
     decisions = []
     for endpoint in endpoints:
-        server = _pod_at(seen, endpoint.ip)
+        server = pod_at(seen, endpoint.ip)
         if server is None:
             continue
         decisions.append(
@@ -72,7 +72,7 @@ def ingress(
                 _policies(seen, server.namespace),
                 server.labels,
                 server.namespace,
-                peer,
+                other,
                 endpoint.ports.get(transport, DNS_PORT),
                 transport.value.upper(),
                 _ports(server),
@@ -86,18 +86,21 @@ def _policies(seen: Observed, namespace: str) -> tuple[Json, ...]:
     return items(fact.data) if fact else ()
 
 
-def _dns_peer(seen: Observed, endpoint: Endpoint) -> Peer:
-    server = _pod_at(seen, endpoint.ip)
-    return _peer(seen, server, endpoint.ip) if server else Peer(ip=endpoint.ip)
+def dns_peer(seen: Observed, endpoint: Endpoint) -> Peer:
+    """A DNS pod as the other end; an address alone where no such pod was read. Raises Missing."""
+    server = pod_at(seen, endpoint.ip)
+    return peer(seen, server, endpoint.ip) if server else Peer(ip=endpoint.ip)
 
 
-def _pod_at(seen: Observed, ip: str) -> Pod | None:
+def pod_at(seen: Observed, ip: str) -> Pod | None:
+    """The DNS pod with that address. Raises Missing."""
     return next((pod for pod in seen.dns_pods if ip in pod.ips), None)
 
 
-def _peer(seen: Observed, pod: Pod, ip: str) -> Peer:
+def peer(seen: Observed, pod: Pod, ip: str = "") -> Peer:
+    """A pod as policies know it, by that one of its addresses. Never Missing."""
     return Peer(
-        ip=ip,
+        ip=ip or next(iter(pod.ips), ""),
         namespace=pod.namespace,
         labels=pod.labels,
         namespace_labels=_namespace_labels(seen, pod.namespace),

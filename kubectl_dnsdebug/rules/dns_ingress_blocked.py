@@ -18,7 +18,7 @@ from kubectl_dnsdebug.model import (
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import dns_policies, symptoms
+from kubectl_dnsdebug.observe import dns_policies, plugin_policies, symptoms
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Endpoint, Pod
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -31,7 +31,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     message="The DNS pods are ready but questions of {client} do not get in ({summary}): {what}",
     remedy="Admit UDP and TCP to port {port} of the DNS pods from every pod and node that resolves "
     "names.",
-    verify="kubectl -n {namespace} get networkpolicies -o yaml   # those that select the DNS pods",
+    verify="kubectl -n {namespace} get {kinds} -o yaml   # those that select the DNS pods",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -92,6 +92,33 @@ def _on_paper(seen: Observed, client: Pod, lost: list[tuple[Endpoint, Reach]]) -
     )
 
 
+def _by_plugin(
+    seen: Observed, client: Pod, place: Vantage, lost: list[tuple[Endpoint, Reach]]
+) -> Found | None:
+    """A policy of another kind that says so, and that no packet belies."""
+    passed = [e for e, r in symptoms.replicas(seen, place).all if r.answered]
+    try:
+        word = plugin_policies.for_ingress(seen, client, [e for e, _ in lost], Transport.UDP)
+        belied = any(
+            plugin_policies.for_ingress(seen, client, [each], Transport.UDP) for each in passed
+        )
+    except Missing:
+        return None
+    if not word or belied:
+        return None
+    return Found(
+        evidence=(*word.facts, *(id for _, r in lost for id in symptoms.ids(r, most=2))),
+        args=_args(seen, client, lost[0])
+        | {
+            "what": f"by what can be read of it, {word.policies} admits no DNS from namespace "
+            f"{client.namespace}.",
+            "kinds": word.resources,
+        },
+        confidence=Confidence.LIKELY,
+        settles="the network plugin's own record of dropped packets",
+    )
+
+
 def _everywhere(seen: Observed, place: Vantage, client: Pod, lost: list[Endpoint]) -> Found | None:
     """No policy says so, but no pod gets an answer from any DNS pod, not even on their own
     nodes."""
@@ -141,4 +168,5 @@ def _args(seen: Observed, client: Pod, first: tuple[Endpoint, Reach]) -> dict[st
         "summary": f"{endpoint.pod or endpoint.ip}: {reach.summary}",
         "port": endpoint.ports.get(Transport.UDP, DNS_PORT),
         "namespace": seen.dns_service().namespace,
+        "kinds": "networkpolicies",
     }

@@ -18,8 +18,9 @@ from kubectl_dnsdebug.model import (
     Status,
     Subject,
 )
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import dns_servers, plugin_policies, symptoms
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.observe.plugin_policies import Word
 from kubectl_dnsdebug.parse.corefile import is_under
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -30,8 +31,8 @@ _ENOUGH = 2  # refusals of one name: one may be a passing refusal of an upstream
     "l7-dns-policy",
     scope=Scope.POD,
     severity=Severity.ERROR,
-    message="{pod}: {name} is REFUSED by every DNS server asked from it, {contrast}: a policy on "
-    "DNS names refuses it on the way.",
+    message="{pod}: {name} is REFUSED by every DNS server asked from it, {contrast}: {what} "
+    "refuses it on the way.",
     remedy="Add {name} and what the search list makes of it to the names that the policy allows "
     "(in Cilium `matchPattern`), or let Cilium deny with NXDOMAIN "
     "(tofqdns-dns-reject-response-code=nameError), so that resolvers go on.",
@@ -47,6 +48,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         refused = [a for a in ours if a.status is Status.REFUSED]
         if len(refused) < _ENOUGH or len(refused) < len(ours) or _others_refuse(seen, name):
             continue
+        word = _on_paper(seen, subject, name)
         if plain := _plain(seen, subject, name, {a.server for a in ours}):
             proof = plain[0]
             contrast = f"while a plain pod on the same node is told {proof.status.value.upper()}"
@@ -55,12 +57,28 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         else:
             continue
         yield Found(
-            evidence=(*(a.id for a in refused[:3]), proof.id),
-            args={"pod": subject.name, "name": name, "contrast": contrast},
+            evidence=(*(a.id for a in refused[:3]), proof.id, *(word.facts if word else ())),
+            args={
+                "pod": subject.name,
+                "name": name,
+                "contrast": contrast,
+                "what": f"{word.policies}, whose names it is not among,"
+                if word
+                else "to all appearances a policy on DNS names",
+            },
             confidence=Confidence.LIKELY,
-            settles="the policies of the network plugin",
+            settles="the network plugin's own record of refused names"
+            if word
+            else "the policies of the network plugin",
         )
         return
+
+
+def _on_paper(seen: Observed, subject: Subject, name: str) -> Word | None:
+    try:
+        return plugin_policies.refusing(seen, seen.target(subject), name)
+    except Missing:
+        return None
 
 
 def _others_refuse(seen: Observed, name: str) -> bool:

@@ -1,7 +1,8 @@
-"""A NetworkPolicy of the pod's namespace keeps it from the DNS pods.
+"""A network policy that selects the pod keeps it from the DNS pods.
 
 A policy that selects a pod for egress forbids all that no rule allows: DNS needs UDP and TCP to
 the DNS pods, on their own port, since most plugins judge after the Service's address was replaced.
+What the kinds of a plugin or of administrators say is likely at most, and only where packets agree.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from kubectl_dnsdebug.model import (
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import dns_policies, symptoms
+from kubectl_dnsdebug.observe import dns_policies, plugin_policies, symptoms
 from kubectl_dnsdebug.observe.dns_policies import Paper
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.plugin_policies import Word
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questions for themselves
@@ -35,7 +37,7 @@ _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questio
     remedy="Allow egress of {pod} to the DNS pods ({labels} in {dns_namespace}) on port {port}, "
     "UDP "
     "and TCP.",
-    verify="kubectl -n {namespace} get networkpolicies -o yaml   # which of them select {pod}?",
+    verify="kubectl -n {namespace} get {kinds} -o yaml   # which of them select {pod}?",
     explains=("tcp-fallback-broken",),
     on_nodes=True,
 )
@@ -93,23 +95,73 @@ def _judge(
             settles="" if alone else "a probe from a namespace without that policy",
         )
         return
+    word, unread = _of_plugins(seen, client, reach.transport)
+    if word:
+        everybody, _ = _of_plugins(seen, client, reach.transport, plain=True)
+        if plain is None or plain.fine or everybody:
+            yield _by_plugin(seen, client, reach, word, plain, (*evidence, *word.facts), lost)
+        return
     if plain is None:
         raise Missing(gap)
     if not plain.fine or client.host_network or any(c.name in _MESHES for c in client.containers):
         return
+    if not paper:
+        settles = f"permission to list networkpolicies in {client.namespace}"
+    else:
+        settles = unread and "those policies, which could not be read"
     yield Found(
         evidence=(*evidence, *symptoms.ids(plain)),
         args=_args(seen, client, reach)
         | {
             "what": f"{lost}, while a plain pod on the same node gets answers: something goes by "
-            "the pod's labels. No NetworkPolicy that could be read forbids it; Cilium, Calico and "
-            "admin policies were not looked at."
+            "the pod's labels. No NetworkPolicy that could be read forbids it, "
+            + (
+                f"and policies of the network plugin were not all read ({unread})."
+                if unread
+                else "nor one of Cilium, Calico or the cluster's administrators."
+            )
         },
         confidence=Confidence.LIKELY,
-        settles="the policies of the network plugin"
-        if paper
-        else f"permission to list networkpolicies in {client.namespace}",
+        settles=settles or "the network plugin's own record of dropped packets",
     )
+
+
+def _by_plugin(
+    seen: Observed,
+    client: Pod,
+    reach: Reach,
+    word: Word,
+    plain: Reach | None,
+    evidence: tuple[str, ...],
+    lost: str,
+) -> Found:
+    kind = reach.transport.value.upper()
+    alone = plain is not None and plain.fine
+    return Found(
+        evidence=(*evidence, *(symptoms.ids(plain) if plain else ())),
+        args=_args(seen, client, reach)
+        | {
+            "what": f"{lost}; by what can be read of it, {word.policies} allows it no {kind} to "
+            "the DNS pods"
+            + (", while a plain pod on the same node gets answers." if alone else "."),
+            "kinds": word.resources,
+        },
+        confidence=Confidence.LIKELY,
+        settles="the network plugin's own record of dropped packets"
+        + ("" if alone else ", or a probe from a pod that the policy does not select"),
+    )
+
+
+def _of_plugins(
+    seen: Observed, client: Pod, transport: Transport, plain: bool = False
+) -> tuple[Word | None, str]:
+    """The policies of other kinds that forbid it on paper; else what could not be read of them."""
+    try:
+        labels: dict[str, str] | None = {} if plain else None
+        found = plugin_policies.for_egress(seen, client, seen.dns_endpoints, transport, labels)
+    except Missing as gap:
+        return None, str(gap)
+    return found, ""
 
 
 def _unenforced(seen: Observed, client: Pod, reach: Reach, paper: Paper) -> Found:
@@ -158,4 +210,5 @@ def _args(seen: Observed, client: Pod, reach: Reach) -> dict[str, object]:
         "labels": labels,
         "dns_namespace": namespace,
         "port": port,
+        "kinds": "networkpolicies",
     }

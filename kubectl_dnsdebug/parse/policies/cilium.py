@@ -132,9 +132,10 @@ def _selected(selector: Json | None, pod: Peer, home: str) -> bool | None:
     labels = {**pod.labels, _NAMESPACE: pod.namespace}
     for key, value in (pod.namespace_labels or {}).items():
         labels[_NAMESPACE_LABELS + key] = value
-    complete = pod.namespace_labels is not None and not any(
-        key.startswith("io.cilium.k8s.policy.") for key in keys
-    )
+    unread = ["io.cilium.k8s.policy."]
+    if pod.namespace_labels is None:
+        unread.append(_NAMESPACE_LABELS)
+    complete = not any(key.startswith(tuple(unread)) for key in keys)
     there = not home or speaks or pod.namespace == home
     return there and selects(wanted, labels, complete)
 
