@@ -35,20 +35,27 @@ def read(
             return failed(id, reply, need)
         if "items" not in reply.body:
             return Fact(id=id, state=State.GOT, data=allowlist.keep(reply.body, shape))
-        found, pages = list(reply.body["items"] or ()), 1
+        items, pages = _kept(reply, shape, keep), 1
         while (more := (reply.body.get("metadata") or {}).get("continue")) and pages < PAGES:
             reply = session.request("GET", path, query={**(query or {}), "continue": more})
             if reply.status != 200 or not isinstance(reply.body, dict):
                 return failed(id, reply, need)
-            found += reply.body.get("items") or ()
+            items += _kept(reply, shape, keep)
             pages += 1
     except ClusterError as wrong:
         return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))
-    items = [allowlist.keep(each, shape) for each in found if keep is None or keep(each)]
     data: dict[str, Any] = {"items": items}
     if more:
         data["unread"] = True
     return Fact(id=id, state=State.GOT, data=data)
+
+
+def _kept(
+    reply: Reply, shape: allowlist.Shape, like: Callable[[Any], bool] | None = None
+) -> list[Any]:
+    """What is kept of a page, so that a long list never lies here whole as the API sent it."""
+    found = reply.body.get("items") or ()
+    return [allowlist.keep(each, shape) for each in found if like is None or like(each)]
 
 
 def failed(id: str, reply: Reply, need: str) -> Fact:

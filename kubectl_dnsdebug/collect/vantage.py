@@ -30,7 +30,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass
-class _Wait:
+class Wait:
     """One spot on its way: `done` is set once its log was read or its failure is known."""
 
     spot: Spot
@@ -50,6 +50,10 @@ class Refused(Exception):
     """The object may not be made, or the API would not have it: an answer, no failure of ours."""
 
 
+class Busy(Refused):
+    """It may be had later: the server has too much to do, or a quota is used up for now."""
+
+
 def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> None:
     """Make what a spot needs. Raises Refused or ClusterError."""
     ledger.note(spot)
@@ -67,7 +71,8 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
     if not reply.ok and reply.reason != "AlreadyExists":
         if reply.status < 500:  # after a failure of the server it may be there all the same
             ledger.forget(spot)
-        raise Refused(_refusal(spot, reply))
+        busy = reply.status == 429 or reply.status >= 500 or "exceeded quota" in reply.message
+        raise (Busy if busy else Refused)(_refusal(spot, reply))
 
 
 def _refusal(spot: Spot, reply: Reply) -> str:
@@ -91,8 +96,8 @@ def gather(
 
     Every spot gives a vantage; one that failed says why and has no transcripts.
     """
-    waits = [_Wait(spot) for spot in spots]
-    groups: dict[tuple[str, str], dict[str, _Wait]] = {}
+    waits = [Wait(spot) for spot in spots]
+    groups: dict[tuple[str, str], dict[str, Wait]] = {}
     for wait in waits:
         spot = wait.spot
         query = f"metadata.name={spot.host}" if spot.role is Role.TARGET else f"{RUN}={run}"
@@ -110,7 +115,7 @@ def gather(
     return vantages, tuple(t for wait in waits for t in wait.transcripts)
 
 
-def _wait(session: Session, waits: list[_Wait], deadline: float, progress: Progress) -> None:
+def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progress) -> None:
     said = ""
     look = time.monotonic() + PATIENCE
     while not all(wait.done.is_set() for wait in waits):
@@ -132,7 +137,7 @@ def _wait(session: Session, waits: list[_Wait], deadline: float, progress: Progr
             said = state
 
 
-def _ask_events(session: Session, wait: _Wait) -> None:
+def _ask_events(session: Session, wait: Wait) -> None:
     """A sandbox that cannot be made shows in no status: only the kubelet's events say why."""
     path = f"/api/v1/namespaces/{wait.spot.namespace}/events"
     about = f"involvedObject.name={wait.spot.host},type=Warning"
@@ -149,7 +154,7 @@ def _watch(
     session: Session,
     namespace: str,
     query: str,
-    group: Mapping[str, _Wait],
+    group: Mapping[str, Wait],
     deadline: float,
     pool: ThreadPoolExecutor,
 ) -> None:
@@ -177,7 +182,7 @@ def _watch(
             wait.fail(_why(wrong))
 
 
-def _refused(status: Json, namespace: str, group: Mapping[str, _Wait]) -> None:
+def _refused(status: Json, namespace: str, group: Mapping[str, Wait]) -> None:
     """A watch that ended with an error is opened anew, unless the answer would stay the same."""
     code = status.get("code") or 0
     if 400 <= code < 500 and code not in (410, 429):
@@ -190,13 +195,13 @@ def _why(wrong: Exception) -> str:
     return str(wrong) if isinstance(wrong, ClusterError) else f"{type(wrong).__name__}: {wrong}"
 
 
-def _settled(group: Mapping[str, _Wait]) -> bool:
+def _settled(group: Mapping[str, Wait]) -> bool:
     return all(wait.reading or wait.done.is_set() for wait in group.values())
 
 
 def _look(
     session: Session,
-    wait: _Wait,
+    wait: Wait,
     kind: str,
     pod: Json,
     deadline: float,
@@ -210,12 +215,12 @@ def _look(
         wait.fail(seen.failure)
     elif seen.runs or seen.ended:
         wait.reading = True
-        pool.submit(_read, session, wait, seen.runs, deadline)
+        pool.submit(read_log, session, wait, seen.runs, deadline)
     else:
         wait.last_seen = seen.last_seen
 
 
-def _read(session: Session, wait: _Wait, follow: bool, deadline: float) -> None:
+def read_log(session: Session, wait: Wait, follow: bool, deadline: float) -> None:
     """Make transcripts of a container's log, of what there is by the deadline."""
     spot = wait.spot
     try:
@@ -231,7 +236,7 @@ def _read(session: Session, wait: _Wait, follow: bool, deadline: float) -> None:
         wait.done.set()
 
 
-def _log(session: Session, wait: _Wait, follow: bool, deadline: float) -> tuple[list[str], str]:
+def _log(session: Session, wait: Wait, follow: bool, deadline: float) -> tuple[list[str], str]:
     """The lines, and what went wrong. A log that breaks off is read again."""
     spot = wait.spot
     path = f"/api/v1/namespaces/{spot.namespace}/pods/{spot.host}/log"
