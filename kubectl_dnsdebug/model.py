@@ -165,7 +165,7 @@ class Request:
     `targets` are pods as `pod/NAMESPACE/NAME`, or nodes as `node/NAME`; `names` are names to test
     besides the standard forms; `timeout` bounds the whole run; `deep` is the namespace of the
     privileged pods that look at the nodes, empty without them; `home` is the namespace of the pods
-    that probe nodes.
+    that probe nodes; `watch` is how many seconds were to be watched before, 0 for none.
     """
 
     targets: tuple[str, ...]
@@ -176,6 +176,7 @@ class Request:
     timeout: float = 30.0
     deep: str = ""
     home: str = ""
+    watch: float = 0.0
     purpose: Purpose = Purpose.DIAGNOSE
 
 
@@ -324,7 +325,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A finding with the findings it explains beneath it."""
+    """A finding with the findings it explains beneath it. `others` have the same as its subject."""
 
     finding: Finding
     explains: tuple[Cause, ...] = ()
+    others: tuple[Subject, ...] = ()

@@ -13,7 +13,8 @@ from kubectl_dnsdebug.api.cluster import Session, open_session
 from kubectl_dnsdebug.collect import api_only
 from kubectl_dnsdebug.model import Evidence, Fact, Purpose, Request, State
 from kubectl_dnsdebug.report import report
-from kubectl_dnsdebug.report.report import UNPROBED, Conclusion, Report
+from kubectl_dnsdebug.report.report import Conclusion, Report
+from kubectl_dnsdebug.report.unknowns import UNPROBED
 from kubectl_dnsdebug.rules import BY_API_ALONE, RULES
 from kubectl_dnsdebug.terminal.flags import FORMATS
 from tests import reports

@@ -27,6 +27,7 @@ from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.reason.rule import Found, Rule
 from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.report.report import Conclusion
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 from tests import reports
 from tests.reports import cannot, finds, made_rule, sure
 
@@ -274,7 +275,7 @@ def test_names_that_fail_without_a_cause_are_never_healthy() -> None:
     for chosen in ([], [made_rule("clear", sure)], [FOUND[Severity.WARNING]]):
         made = report.build(held, chosen)
         assert (made.outcome, made.exit_code) == (Conclusion.INCONCLUSIVE, 3)
-        assert made.unknown[0].rule == report.UNEXPLAINED
+        assert made.unknown[0].rule == UNEXPLAINED
     assert report.build(held, [FOUND[Severity.ERROR]]).exit_code == 4
 
 

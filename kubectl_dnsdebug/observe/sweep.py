@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from kubectl_dnsdebug.model import Missing, Role, Scope, Status
@@ -71,12 +71,13 @@ class Cell:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweptNode:
     """One node: a cell for each check, the mark of each DNS pod by address, and why something is
-    not known."""
+    not known. Nodes of one `fingerprint` fared the same; it is empty where nothing was tried."""
 
     name: str
     cells: Mapping[Check, Cell]
     pods: Mapping[str, Mark] = field(default_factory=dict)
     gaps: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -147,8 +148,10 @@ def _node(seen: Observed, ground: _Ground, name: str) -> SweptNode:
         except Missing as gap:
             gaps.append(str(gap))
     if not read:
-        return _untested(name, gaps or ["nothing of ours ran there"])
-    return _judged(seen, ground, name, read, gaps)
+        gaps = gaps or ["nothing of ours ran there"]
+    node = _judged(seen, ground, name, read, gaps) if read else _untested(name, gaps)
+    print = summary.group(at(data, "summaries", default={}), at(data, "failures", default={}))
+    return replace(node, fingerprint=print)
 
 
 def _untested(name: str, gaps: Iterable[str]) -> SweptNode:
@@ -185,7 +188,12 @@ def _judged(
         if host
         else Cell(mark=Mark.NOT_ASKED),
     }
-    return SweptNode(name=name, cells=cells, pods=pods, gaps=tuple(dict.fromkeys(gaps)))
+    return SweptNode(
+        name=name,
+        cells=cells,
+        pods=pods,
+        gaps=tuple(dict.fromkeys(gaps)),
+    )
 
 
 def _servers(read: Iterable[Summary], probe: str, but: Iterable[str]) -> dict[str, None]:

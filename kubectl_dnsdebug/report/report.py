@@ -26,16 +26,16 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.reason.rule import Rule
-from kubectl_dnsdebug.report import pictures, walks
+from kubectl_dnsdebug.report import pictures, sweeps, walks, watch
 from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
+from kubectl_dnsdebug.report.pictures.sweep import Sweep, sweep, sweep_json
 from kubectl_dnsdebug.report.pictures.timeline import Timeline, timeline
+from kubectl_dnsdebug.report.unknowns import DEEP, UNEXPLAINED, UNPROBED, Unknown
 from kubectl_dnsdebug.report.walks import Resolution
+from kubectl_dnsdebug.report.watch import Picture
 
 SCHEMA = "dnsdebug.report/v1"
-UNEXPLAINED = "unexplained"  # no rule: names fail, and no known cause fits
-DEEP = "deep"  # no rule: a node was to be looked at, and could not be
-UNPROBED = "unprobed"  # no rule either: those that need answers, where none were asked for
 
 
 class Conclusion(StrEnum):
@@ -43,16 +43,6 @@ class Conclusion(StrEnum):
     PROBLEMS = "problems"
     INCONCLUSIVE = "inconclusive"
     UNPROBED = "unprobed"  # no fault in what the API shows; whether names resolve was not asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
-    """What could not be said, and why. `matters` when it could have been an error or a warning."""
-
-    rule: str
-    subject: Subject
-    reason: str
-    matters: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +69,8 @@ class Report:
     counts: Mapping[str, int]
     evidence: Mapping[str, str]  # id -> the line that proves most, for the ids that findings name
     fail_on: Severity = Severity.ERROR  # from which severity on the exit code says "found"
+    sweep: Sweep | None = None  # where nodes were asked for
+    watch: Picture | None = None  # where the pod was watched for a while
 
 
 def build(
@@ -102,10 +94,16 @@ def build(
     nodes = {pod.subject: pod.node for pod in pictures.targets(seen)}
     causes = diagnose.link(verdicts, rules, nodes)
     unknown = tuple(_unknowns(verdicts))
+    swept = sweep(seen)
+    if swept:
+        causes = sweeps.gathered(seen, swept, causes)
+        swept = sweeps.explained(swept, causes)
+        unknown = sweeps.unknowns(swept, unknown)
     # What explains a grave finding is a cause, however harmless by itself.
     grave = tuple(c for c in causes if any(f.severity is not Severity.INFO for f in flatten((c,))))
     matrices = pictures.matrices(seen)
-    unexplained = pictures.failures(matrices)
+    watched = watch.picture(seen)
+    unexplained = [] if swept else [*watch.failures(watched), *pictures.failures(matrices)]
     if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):
         unknown = (
             *(
@@ -114,7 +112,7 @@ def build(
             ),
             *unknown,
         )
-    unknown = (*unknown, *_unseen_nodes(evidence))
+    unknown = (*unknown, *_unseen_nodes(evidence), *watch.unknowns(watched))
     outcome, code = _conclusion(causes, unknown, fail_on)
     if unasked:
         left = len({rule.slug for rule in rules} - ignored - {v.rule for v in verdicts})
@@ -138,6 +136,8 @@ def build(
         counts=evidence.counts,
         evidence=pictures.proofs(seen, {id for f in flatten(causes) for id in f.evidence}),
         fail_on=fail_on,
+        sweep=swept,
+        watch=watched,
     )
 
 
@@ -211,6 +211,8 @@ def as_json(report: Report) -> dict[str, Any]:
             str(each.pod): pictures.comparison_json(each) for each in report.resolv_conf
         },
         "path": [[pictures.hop_json(hop) for hop in path] for path in report.paths],
+        "sweep": report.sweep and sweep_json(report.sweep),
+        "watch": report.watch and watch.as_json(report.watch),
         "made": [{"what": m.what, "fate": m.fate} for m in report.made],
         "cleanup": {"complete": all(m.fate in ("removed", "ended") for m in report.made)},
         "timing": {**report.timing},
@@ -223,6 +225,7 @@ def _cause_json(cause: Cause) -> dict[str, Any]:
     return {
         "rule": found.rule,
         "subject": str(found.subject),
+        **({"others": [str(each) for each in cause.others]} if cause.others else {}),
         "severity": found.severity.value,
         "confidence": found.confidence.value,
         "message": found.message,

@@ -22,7 +22,7 @@ from kubectl_dnsdebug.report.pictures.matrix import (
 )
 from kubectl_dnsdebug.report.pictures.path import Hop, HopState, hop_json, paths
 from kubectl_dnsdebug.report.pictures.proofs import describe, proofs
-from kubectl_dnsdebug.report.pictures.target import target, targets
+from kubectl_dnsdebug.report.pictures.target import places, target, targets
 
 __all__ = [
     "Cell",
@@ -43,6 +43,7 @@ __all__ = [
     "matrix_json",
     "node_comparison",
     "paths",
+    "places",
     "proofs",
     "resolv_confs",
     "target",

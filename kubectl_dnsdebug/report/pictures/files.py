@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_dnsdebug.model import Missing, Subject, Vantage
+from kubectl_dnsdebug.model import Missing, Scope, Subject, Vantage
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse import resolvconf
 from kubectl_dnsdebug.parse.resolvconf import Difference, ResolvConf
-from kubectl_dnsdebug.report.pictures.target import targets
+from kubectl_dnsdebug.report.pictures.target import places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,12 @@ class Comparison:
 
 
 def resolv_confs(seen: Observed) -> tuple[Comparison, ...]:
-    return tuple(comparison(seen, pod) for pod in targets(seen))
+    return tuple(
+        node_comparison(seen, each)
+        if each.scope is Scope.NODE
+        else comparison(seen, seen.target(each))
+        for each in places(seen)
+    )
 
 
 def comparison(seen: Observed, pod: Pod) -> Comparison:

@@ -14,7 +14,7 @@ from kubectl_dnsdebug.observe.names import Names
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.resolvconf import Policy, effective_policy
-from kubectl_dnsdebug.report.pictures.target import targets
+from kubectl_dnsdebug.report.pictures.target import places
 
 
 class Form(StrEnum):
@@ -78,12 +78,12 @@ _ELSEWHERE = ("walk.", "fixed", "other.")
 
 def matrices(seen: Observed) -> tuple[Matrix, ...]:
     """One for each target that could be seen from anywhere."""
-    return tuple(made for pod in targets(seen) if (made := _matrix(seen, pod)) is not None)
+    return tuple(made for each in places(seen) if (made := _matrix(seen, each)) is not None)
 
 
-def _matrix(seen: Observed, pod: Pod) -> Matrix | None:
+def _matrix(seen: Observed, subject: Subject) -> Matrix | None:
     try:
-        vantage = seen.own(pod.subject)
+        vantage, pod = seen.own(subject), seen.client(subject)
     except Missing:
         return None
     conf = seen.conf_or_none(vantage)
@@ -111,7 +111,7 @@ def _matrix(seen: Observed, pod: Pod) -> Matrix | None:
     )
     asked = {server for row in rows for server, _ in row.cells}
     return Matrix(
-        pod=pod.subject,
+        pod=subject,
         servers=_labels(seen, nameservers, asked),
         owners=frozenset(asked & _owners(seen, pod, nameservers)),
         rows=tuple(sorted(rows, key=lambda r: (list(Form).index(r.form), TOOLS.index(r.tool)))),

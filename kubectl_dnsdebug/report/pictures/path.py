@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kubectl_dnsdebug.model import Missing, Role, Status, Transport, Vantage
+from kubectl_dnsdebug.model import Missing, Role, Status, Subject, Transport, Vantage
 from kubectl_dnsdebug.observe.image import libc
-from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
-from kubectl_dnsdebug.report.pictures.target import targets
+from kubectl_dnsdebug.report.pictures.target import places
 
 
 class HopState(StrEnum):
@@ -36,20 +35,20 @@ class Hop:
 
 def paths(seen: Observed) -> tuple[tuple[Hop, ...], ...]:
     """One for each target, in their order."""
-    return tuple(_path(seen, pod) for pod in targets(seen))
+    return tuple(_path(seen, subject) for subject in places(seen))
 
 
-def _path(seen: Observed, pod: Pod) -> tuple[Hop, ...]:
+def _path(seen: Observed, subject: Subject) -> tuple[Hop, ...]:
     try:
-        vantage = seen.own(pod.subject)
+        vantage = seen.own(subject)
     except Missing as gap:
-        return (Hop(stage=0, label=pod.name, state=HopState.UNKNOWN, detail=str(gap)),)
-    start = Hop(stage=0, label=pod.name, state=HopState.OK, detail=libc(seen, pod.subject))
+        return (Hop(stage=0, label=subject.name, state=HopState.UNKNOWN, detail=str(gap)),)
+    start = Hop(stage=0, label=subject.name, state=HopState.OK, detail=libc(seen, subject))
     return (
         start,
         *_nameservers(seen, vantage),
         *_dns_pods(seen, vantage),
-        *_upstreams(seen, pod),
+        *_upstreams(seen, subject),
     )
 
 
@@ -96,12 +95,12 @@ def _hop(seen: Observed, vantage: Vantage, stage: int, ip: str, label: str) -> H
     return Hop(stage=stage, label=label, state=state, detail=detail)
 
 
-def _upstreams(seen: Observed, pod: Pod) -> Iterator[Hop]:
+def _upstreams(seen: Observed, subject: Subject) -> Iterator[Hop]:
     """Past the cluster's DNS; from the Default pod first, which no policy for the target stops."""
     done: set[str] = set()
     for roles in ((Role.DEFAULT,), TARGETS):
         try:
-            place = seen.vantage(pod.subject, *roles)
+            place = seen.vantage(subject, *roles)
         except Missing:
             continue
         answers = seen.ask(place, probe="up.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubectl_dnsdebug.model import Missing, Role, Subject
+from kubectl_dnsdebug.model import Missing, Role, Scope, Subject
 from kubectl_dnsdebug.observe import names as naming
 from kubectl_dnsdebug.observe.image import libc
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
+
+MOST_NAMED = 3  # nodes
 
 
 def targets(seen: Observed) -> tuple[Pod, ...]:
@@ -19,13 +21,24 @@ def targets(seen: Observed) -> tuple[Pod, ...]:
         return ()
 
 
+def places(seen: Observed) -> tuple[Subject, ...]:
+    """The targets that have pictures of their own: pods, or nodes where a few were named."""
+    request = seen.evidence.request
+    nodes = tuple(each for each in seen.subjects if each.scope is Scope.NODE)
+    if nodes:
+        return nodes if len(nodes) <= MOST_NAMED and not any(request.picked_by) else ()
+    return tuple(pod.subject for pod in targets(seen))
+
+
 def target(seen: Observed) -> dict[str, Any]:
-    """The report's `target`: each pod with its node, policy, libc, and from where it was seen."""
+    """The report's `target`: each pod with its node, policy, libc, and from where it was seen; how
+    nodes were chosen."""
     request = seen.evidence.request
     picked = [*request.picked_by, *[""] * len(request.targets)]
     return {
         "context": seen.evidence.context,
         "collected_at": seen.evidence.collected_at,
+        **_nodes(seen),
         "pods": [
             {
                 "pod": str(pod.subject),
@@ -41,6 +54,23 @@ def target(seen: Observed) -> dict[str, Any]:
             }
             for pod, how in zip(targets(seen), picked, strict=False)
         ],
+    }
+
+
+def _nodes(seen: Observed) -> dict[str, Any]:
+    request = seen.evidence.request
+    if not any(each.scope is Scope.NODE for each in seen.subjects):
+        return {}
+    picked = " ".join(dict.fromkeys(filter(None, request.picked_by)))
+    external = naming.pick(seen, seen.client(seen.subjects[0]))
+    return {
+        "nodes": {
+            "count": len(seen.subjects),
+            "picked_by": picked,
+            "namespace": request.home,
+            "external_name": external.external,
+            "external_name_from": external.external_from,
+        }
     }
 
 

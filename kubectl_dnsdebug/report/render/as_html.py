@@ -12,7 +12,8 @@ from kubectl_dnsdebug.model import Evidence, Severity, Status, Transport
 from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
 from kubectl_dnsdebug.report.render import drawing, files, grid, moments, verdict, walk
 from kubectl_dnsdebug.report.render.style import Style, Tone, brief, one_line
-from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report
+from kubectl_dnsdebug.report.report import Conclusion, Report
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 from kubectl_dnsdebug.report.walks import Resolution
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from xml.etree.ElementTree import Element, SubElement
 from kubectl_dnsdebug.model import Finding, Severity
 from kubectl_dnsdebug.report.render.style import Style, one_line
 from kubectl_dnsdebug.report.render.verdict import proofs
-from kubectl_dnsdebug.report.report import UNEXPLAINED, Report, Unknown, flatten
+from kubectl_dnsdebug.report.report import Report, flatten
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
 
 # What no XML document may hold, even as a reference.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -24,7 +24,8 @@ from kubectl_dnsdebug.report.render.verdict import (
     meaning,
     proofs,
 )
-from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report
+from kubectl_dnsdebug.report.report import Conclusion, Report
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LIST = re.compile(r"^([-+=]+|\d+[.)])(?=\s|$)")

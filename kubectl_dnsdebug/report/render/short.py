@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.report.render.style import Style, one_line
 from kubectl_dnsdebug.report.render.verdict import headline, named
-from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report
+from kubectl_dnsdebug.report.report import Conclusion, Report
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 
 LONGEST = 300  # characters of a line
 

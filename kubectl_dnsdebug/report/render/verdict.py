@@ -10,7 +10,8 @@ from dataclasses import replace
 from kubectl_dnsdebug.model import CLUSTER, Cause, Finding
 from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.render.style import SEVERITY, Style, Tone, one_line, wrap
-from kubectl_dnsdebug.report.report import UNEXPLAINED, Conclusion, Report, Unknown, flatten
+from kubectl_dnsdebug.report.report import Conclusion, Report, flatten
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
 
 MOST_PROOFS = 3
 MOST_SLUGS = 6

@@ -1,0 +1,161 @@
+"""One cause for each kind of illness among nodes, however many have it.
+
+Only some nodes of each kind have logs, so rules found it there; it holds for the others that gave
+the same answers, and for those that fail alike where all of their kind that were looked at have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from kubectl_dnsdebug.model import Cause, Finding, Scope, Severity, Subject, node
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.sweep import Check, Health
+from kubectl_dnsdebug.report.pictures.sweep import Group, Sweep, natural
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, UNTESTED, Unknown
+
+# Of these a policy or a name that nobody has may be the reason, where most nodes are told alike.
+_OUTER = (Check.OUTSIDE, Check.UPSTREAM)
+MOST_NAMED = 3
+
+
+def names(nodes: Sequence[str], most: int = MOST_NAMED) -> str:
+    """`w1, w2, w3 and 37 more`."""
+    more = f" and {len(nodes) - most} more" if len(nodes) > most else ""
+    return ", ".join(nodes[:most]) + more
+
+
+def gathered(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The causes, those of one rule and one remedy as one that names every node it holds for."""
+    causes = tuple(causes)
+    return _merged(causes, _bearers(seen, sweep, [*_flat(causes)]))
+
+
+def explained(sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
+    """The sweep, each of its ill groups with its own causes, or else with those of the cluster."""
+    found = [
+        (cause.finding, {cause.finding.subject, *cause.others})
+        for cause in _all(causes)
+        if cause.finding.severity is not Severity.INFO
+    ]
+    wide = [f for f, _ in found if f.subject.scope is Scope.CLUSTER]
+
+    def own(group: Group) -> list[Finding]:
+        theirs = {node(name) for name in group.nodes}
+        return [f for f, subjects in found if theirs & subjects]
+
+    groups = (
+        group
+        if group.health is Health.FINE
+        else replace(
+            group,
+            causes=tuple(
+                (f.rule, f.subject) for f in own(group) or (wide if _is_ill(group) else [])
+            ),
+        )
+        for group in sweep.groups
+    )
+    return replace(sweep, groups=tuple(groups))
+
+
+def unknowns(sweep: Sweep, found: Iterable[Unknown]) -> tuple[Unknown, ...]:
+    """What could not be said of the nodes, once for all of one kind; `found` is what rules say."""
+    untested = {node(name) for g in sweep.groups if g.health is Health.UNTESTED for name in g.nodes}
+    # A rule has nothing to add on a node where nothing of ours ran.
+    kept = [each for each in found if each.subject not in untested]
+    once = {(u.rule, u.reason.replace(u.subject.name or "\0", "")): u for u in reversed(kept)}
+    return (*_of_groups(sweep), *(u for u in kept if u in once.values()))
+
+
+def _of_groups(sweep: Sweep) -> Iterator[Unknown]:
+    for group in sweep.groups:
+        first, whom = node(group.nodes[0]), names(group.nodes)
+        if group.health is Health.UNTESTED and not group.causes:
+            yield Unknown(
+                rule=UNTESTED, subject=first, reason=f"{whom}: {group.reason}", matters=True
+            )
+        elif _is_ill(group) and not group.causes and not _is_common(sweep, group):
+            reason = f"no known cause fits, yet of {whom}: {group.why}"
+            yield Unknown(rule=UNEXPLAINED, subject=first, reason=reason, matters=True)
+
+
+def _is_ill(group: Group) -> bool:
+    return group.health is Health.ILL
+
+
+def _is_common(sweep: Sweep, group: Group) -> bool:
+    """Whether nothing fails there but what fails on half of all nodes, past the cluster's DNS."""
+    tested = [n for n, _ in sweep.nodes if n.health is not Health.UNTESTED]
+    ill = [check for check, cell in group.first.cells.items() if cell.mark.is_ill]
+    return all(
+        check in _OUTER and 2 * sum(n.cells[check].mark.is_ill for n in tested) >= len(tested) > 1
+        for check in ill
+    )
+
+
+def _bearers(
+    seen: Observed, sweep: Sweep, findings: Sequence[Finding]
+) -> Mapping[Finding, tuple[Subject, ...]]:
+    """For each finding on a node all nodes that it stands for, in their order."""
+    looked_at = {subject.name for subject in seen.looked_from}
+    found: dict[str, set[str]] = {}
+    for each in findings:
+        if each.subject.scope is Scope.NODE:
+            found.setdefault(each.rule, set()).add(each.subject.name)
+    prints = {swept.name: swept.fingerprint for swept, _ in sweep.nodes}
+    alike: dict[str, list[str]] = {}
+    for name, print in prints.items():
+        alike.setdefault(print, []).append(name)
+    group_of = {name: group for group in sweep.groups for name in group.nodes}
+
+    def bearers(finding: Finding) -> tuple[Subject, ...]:
+        name = finding.subject.name
+        group = group_of.get(name)
+        if finding.subject.scope is not Scope.NODE or group is None:
+            return (finding.subject,)
+        everyone = {name, *(alike[prints[name]] if prints[name] else ())}
+        if group.health is not Health.FINE and {*group.nodes} & looked_at <= found[finding.rule]:
+            everyone |= {*group.nodes}
+        return tuple(node(each) for each in sorted(everyone, key=natural))
+
+    return {finding: bearers(finding) for finding in findings}
+
+
+def _merged(
+    causes: Iterable[Cause], bearers: Mapping[Finding, tuple[Subject, ...]]
+) -> tuple[Cause, ...]:
+    kinds: dict[object, list[Cause]] = {}
+    for cause in causes:
+        kinds.setdefault(_kind(cause.finding), []).append(cause)
+    return tuple(_one(alike, bearers) for alike in kinds.values())
+
+
+def _one(alike: Sequence[Cause], bearers: Mapping[Finding, tuple[Subject, ...]]) -> Cause:
+    first = min(alike, key=lambda cause: natural(cause.finding.subject.name))
+    everyone = {whose for cause in alike for whose in bearers[cause.finding]}
+    return Cause(
+        finding=first.finding,
+        others=tuple(
+            sorted(everyone - {first.finding.subject}, key=lambda whose: natural(whose.name))
+        ),
+        explains=_merged((below for cause in alike for below in cause.explains), bearers),
+    )
+
+
+def _kind(finding: Finding) -> object:
+    """Equal for findings that are one: the same is to be done, on each node."""
+    if finding.subject.scope is not Scope.NODE:
+        return finding
+    remedy = finding.remedy.replace(finding.subject.name, "")
+    return finding.rule, finding.severity, finding.confidence, remedy
+
+
+def _all(causes: Iterable[Cause]) -> Iterator[Cause]:
+    for cause in causes:
+        yield cause
+        yield from _all(cause.explains)
+
+
+def _flat(causes: Iterable[Cause]) -> Iterator[Finding]:
+    return (cause.finding for cause in _all(causes))
