@@ -15,7 +15,7 @@ import click
 
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import DnsdebugError
-from kubectl_dnsdebug.terminal import conclude, live, questions
+from kubectl_dnsdebug.terminal import conclude, live, questions, watching
 from kubectl_dnsdebug.terminal.flags import (
     TargetOrCommand,
     connection_flags,
@@ -161,7 +161,7 @@ def explain(slug: str | None) -> None:
     show(texts[slug or ""])
 
 
-for question in questions.COMMANDS:
+for question in (*questions.COMMANDS, watching.watch):
     root.add_command(question)
 
 

@@ -19,9 +19,6 @@ from kubectl_dnsdebug.plan.probe import ANY_NS, Plan, Probe, ask
 from kubectl_dnsdebug.plan.probes import bound_to, once, source_port
 from kubectl_dnsdebug.plan.stage import TCP, Stage, set_up
 
-LONGEST = (
-    900.0  # seconds; nobody can end an ephemeral container, so that it must be short by itself
-)
 # Questions a second of one watch, at most: of a pod with little to give, and of others. The search
 # list of names that the user asked for comes on top.
 RATE_FRUGAL, RATE = 2.0, 6.0

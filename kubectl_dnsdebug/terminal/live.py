@@ -43,6 +43,7 @@ def request(
         mode=given["mode"],
         timeout=given["timeout"],
         deep=given["deep_namespace"] if given.get("deep") else "",
+        watch=given.get("watch", 0.0),
         purpose=purpose,
     )
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 
-def style(colour: str) -> Any:
-    """What stdout can show; `colour` is auto, always or never."""
+def style(colour: str, stream: TextIO | None = None) -> Any:
+    """What the stream, stdout by default, can show; `colour` is auto, always or never."""
     import shutil
 
     from kubectl_dnsdebug.report.render import Style
 
-    terminal = sys.stdout.isatty()
+    stream = stream or sys.stdout
+    terminal = stream.isatty()
     wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     try:
-        "→✓".encode(sys.stdout.encoding or "ascii")
+        "→✓".encode(stream.encoding or "ascii")
         unicode = terminal
     except UnicodeEncodeError:
         unicode = False

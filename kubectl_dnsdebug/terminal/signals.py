@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -29,6 +30,24 @@ class signals_raise:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+class interrupt_sets:
+    """Within it the first Ctrl-C sets an event and ends nothing; later ones do as before."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._set)
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        self._event.set()
+        signal.signal(signal.SIGINT, self._before)
+
+    def __exit__(self, *_: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._set:
+            signal.signal(signal.SIGINT, self._before)
 
 
 def _stop_signals() -> list[signal.Signals]:

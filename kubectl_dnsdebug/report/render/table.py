@@ -7,7 +7,7 @@ from typing import Any
 
 from kubectl_dnsdebug.model import Status
 from kubectl_dnsdebug.report.pictures import Hop, HopState
-from kubectl_dnsdebug.report.render import files, grid, verdict
+from kubectl_dnsdebug.report.render import files, grid, verdict, watch
 from kubectl_dnsdebug.report.render.style import Style, Tone, flow, one_line, word, wrap
 from kubectl_dnsdebug.report.report import Conclusion, Report
 
@@ -29,6 +29,7 @@ def render(report: Report, style: Style) -> str:
             for comparison in report.resolv_conf:
                 if str(comparison.pod) == pod["pod"]:
                     lines += files.differences(comparison, style)
+    lines += watch.part(report.watch, style) if report.watch else []
     lines += ["", *verdict.verdict(report, style)]
     return style.final("\n".join(line.rstrip() for line in lines) + "\n")
 
