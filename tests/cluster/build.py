@@ -177,6 +177,18 @@ def coredns() -> Path:
     return cached("coredns", digest(source, go.version), make, says=says) / "coredns"
 
 
+def kwok() -> Path:
+    """The program that plays the kubelets of simulated nodes."""
+    source = HERE / "kwok"
+    go = find_go([source])
+    says = f"kwok {_required(source / 'go.mod', 'sigs.k8s.io/kwok')} (two minutes, once)"
+
+    def make(folder: Path) -> None:
+        go.build(source, folder / "kwok")
+
+    return cached("kwok", digest(source, go.version), make, says=says) / "kwok"
+
+
 def _required(go_mod: Path, module: str) -> str:
     found = re.search(rf"^(?:require)?\s*{re.escape(module)} (v\S+)", go_mod.read_text(), re.M)
     if found is None:

@@ -74,6 +74,14 @@ class ControlPlane:
         state = self.node.layout.state
         for client in ("controllers", "scheduler", "proxy"):
             pki.write_kubeconfig(self.node.layout, client, state / f"{client}.conf")
+        self.start_controller_manager()
+        self._start(
+            "kube-scheduler", f"--kubeconfig={state / 'scheduler.conf'}", "--leader-elect=false"
+        )
+
+    def start_controller_manager(self, *more: str, grace: str = "20s") -> None:
+        """`grace` is the silence of a node after which it counts as lost."""
+        state = self.node.layout.state
         self._start(
             "kube-controller-manager",
             f"--kubeconfig={state / 'controllers.conf'}",
@@ -81,8 +89,10 @@ class ControlPlane:
             f"--service-account-private-key-file={state / 'pki' / 'service-accounts.key'}",
             "--use-service-account-credentials=true",
             "--leader-elect=false",
-            "--node-monitor-grace-period=20s",
+            f"--node-monitor-grace-period={grace}",
+            *more,
         )
-        self._start(
-            "kube-scheduler", f"--kubeconfig={state / 'scheduler.conf'}", "--leader-elect=false"
-        )
+
+    def restart_controller_manager(self, *more: str, grace: str = "20s") -> None:
+        self.daemons.stop("kube-controller-manager")
+        self.start_controller_manager(*more, grace=grace)
