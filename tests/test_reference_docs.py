@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -16,18 +14,9 @@ import pytest
 
 from kubectl_dnsdebug import cli
 from kubectl_dnsdebug.rules import RULES
+from tests.docs_commands import DOCS, PAGES, ROOT, WHY_NOT, How, examples, how, ours, shown
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 CASE = sorted(ROOT.glob("tests/cases/healthy/*/evidence.json"))[0]
-PAGES = sorted(
-    [
-        ROOT / "README.md",
-        *DOCS.glob("*.md"),
-        *ROOT.glob("images/*/*.md"),
-        *ROOT.glob("benchmarks/*.md"),
-    ]
-)
 SLUGS = {rule.slug for rule in RULES}
 
 
@@ -54,39 +43,23 @@ def test_every_rule_is_a_cause_of_some_symptom_and_no_other_is_named() -> None:
 
 # -- commands --------------------------------------------------------------------------------------
 
-
-def consoles(page: Path) -> Iterator[str]:
-    """Each command that a page shows typed, on one line."""
-    for block in re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ "):
-                yield line[2:].split("  # ")[0].strip()
+SHOWN = [(page.name, command) for page in PAGES for command in shown(page)]
+SHOWN += [("--help", command) for command in examples()]
 
 
-def ours(page: Path) -> Iterator[str]:
-    """What a page says of our own command line, typed or in a sentence."""
-    text = page.read_text("utf-8")
-    yield from re.findall(r"`kubectl dnsdebug ([^`]+)`", text)
-    for command in consoles(page):
-        if command.startswith("kubectl dnsdebug "):
-            yield command.removeprefix("kubectl dnsdebug ")
+def tried(*ways: How) -> list[tuple[str, str]]:
+    return [each for each in SHOWN if how(each[1]) in ways]
 
 
 def words(command: str) -> list[str]:
-    """As a shell would split it, with something for the placeholders."""
+    """What our command is given, with something for the placeholders."""
     something = {
         "RULE": "coredns-loop",
         "[RULE]": "coredns-loop",
         "FILE": "evidence.json",
         "<TAB>": "web",
     }
-    return [something.get(each, each) for each in shlex.split(command)]
-
-
-OURS = sorted({(page.name, command) for page in PAGES for command in ours(page)})
-HELP = [("help", each) for each in re.findall(r"^  kubectl dnsdebug (.+)$", cli.EXAMPLES, re.M)]
-# They need no cluster, so a page's command is not only understood but run.
-OFFLINE = {"explain", "rbac", "replay", "--help", "--version"}
+    return [something.get(each, each) for each in shlex.split(ours(command) or "")]
 
 
 @pytest.fixture
@@ -98,7 +71,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("page", "command"), [*OURS, *HELP])
+def test_somebody_runs_every_command_or_it_is_said_why_not() -> None:
+    assert [each for each in SHOWN if how(each[1]) is None] == []
+    commands = [command for _, command in SHOWN]
+    assert not [each for each in WHY_NOT if not any(c.startswith(each) for c in commands)]
+
+
+@pytest.mark.parametrize(("page", "command"), [each for each in SHOWN if ours(each[1])])
 def test_a_command_of_a_page_is_understood(folder: Path, page: str, command: str) -> None:
     given = words(command)
     if given[0] in ("--help", "--version"):
@@ -110,9 +89,7 @@ def test_a_command_of_a_page_is_understood(folder: Path, page: str, command: str
     assert known or context.params["targets"] or context.params["selector"]
 
 
-@pytest.mark.parametrize(
-    ("page", "command"), [each for each in [*OURS, *HELP] if words(each[1])[0] in OFFLINE]
-)
+@pytest.mark.parametrize(("page", "command"), tried(How.HERE))
 def test_a_command_that_needs_no_cluster_is_run(
     folder: Path, capsys: pytest.CaptureFixture[str], page: str, command: str
 ) -> None:
@@ -124,25 +101,11 @@ def test_a_command_that_needs_no_cluster_is_run(
     assert said.err == ""
 
 
-# Not ours to run here: what it does, another project tests.
-FOREIGN = {"crane", "ctr", "docker", "export", "kubectl", "pipx", "skopeo"}
-# Run by the tests of what is released, where there is an archive.
-INSTALLING = {"ln", "mkdir", "tar"}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_command_of_another_program_is_a_known_one(page: Path) -> None:
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    for command in consoles(page):
-        program, *given = shlex.split(command.removeprefix("sudo "))
-        if program == "make":
-            targets = [each for each in given if "=" not in each]
-            assert targets
-            assert all(re.search(rf"^{each}:", makefile, re.M) for each in targets)
-        elif program == "python":
-            assert importlib.util.find_spec(given[1])
-        else:
-            assert program in FOREIGN | INSTALLING
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize("command", sorted({command for _, command in tried(How.MAKE)}))
+def test_make_knows_what_to_do(command: str) -> None:
+    _, *given = shlex.split(command.removeprefix("sudo "))
+    subprocess.run(["make", "--dry-run", *given], cwd=ROOT, check=True, capture_output=True)
 
 
 def test_the_recipes_work_on_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
