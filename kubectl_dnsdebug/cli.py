@@ -59,7 +59,8 @@ def root() -> None:
 
     \b
     kubectl dnsdebug TARGET...   diagnose; a target is a pod (web, pod/web) or something with
-                                 pods: deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x
+                                 pods: deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x;
+                                 or a node: node/x, nodes, or nodes -l pool=x
     """
 
 
@@ -69,23 +70,33 @@ def root() -> None:
 @click.option("--name", "names", multiple=True, help="A name to test besides the standard ones.")
 @deep_flags
 @click.option("--dry-run", is_flag=True, help="Print what would be made and what that needs.")
+@click.option("-y", "--yes", is_flag=True, help="Go on with more than 50 nodes without a question.")
 @probing_flags
 @keeping_flags
 @report_flags
 @connection_flags
 def diagnose(**given: Any) -> None:
-    """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x."""
+    """Diagnose pods: TARGET is a pod, or deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x.
+
+    Or nodes: node/x, nodes, or nodes -l pool=x.
+    """
+    from kubectl_dnsdebug.collect import nodes, targets
     from kubectl_dnsdebug.collect import run as collect
-    from kubectl_dnsdebug.collect import targets
     from kubectl_dnsdebug.terminal import dry_run, keep
+    from kubectl_dnsdebug.terminal import nodes as of_nodes
 
     if not given["targets"] and not given["selector"]:
         raise click.UsageError("name a target, such as pod/web or -l app=web")
     for name in given["names"]:
         live.must_be_name(name, "--name")
+    if on_nodes := nodes.named(given["targets"]):
+        of_nodes.must_be_all_nodes(given["targets"], on_nodes, given)
     conclude.known_slugs(given["ignore"])
     keep.probe(given["save"], given["bundle"])
     with live.session(given) as session:
+        if on_nodes:
+            of_nodes.diagnose(session, on_nodes, given)
+            return
         found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
         request = live.request(given, found)
         if given["dry_run"]:

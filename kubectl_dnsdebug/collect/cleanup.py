@@ -49,10 +49,11 @@ def settle(session: Session, ledger: Ledger) -> None:
         return
     with ThreadPoolExecutor(max_workers=8) as pool:
         for namespace, name in pods:
-            pool.submit(_settle, session, ledger, namespace, name)
+            pool.submit(settle_one, session, ledger, namespace, name)
 
 
-def _settle(session: Session, ledger: Ledger, namespace: str, name: str) -> None:
+def settle_one(session: Session, ledger: Ledger, namespace: str, name: str) -> None:
+    """Remove one pod of the ledger, and tell it."""
     ledger.settle(namespace, name, remove(session, namespace, name))
 
 

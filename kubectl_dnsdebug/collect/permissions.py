@@ -101,8 +101,8 @@ def _other_policies(*, namespaced: bool) -> list[dict[str, Any]]:
 def roles() -> list[dict[str, Any]]:
     """The smallest ClusterRole for each level of use.
 
-    Bind the first two in a namespace, the third cluster-wide, the fourth in one that admits
-    privileged pods.
+    Bind the first two in a namespace, the third cluster-wide, the one of nodes where their pods are
+    to be made, that of --deep where privileged pods are admitted.
     """
     return [
         _role(
@@ -135,6 +135,23 @@ def roles() -> list[dict[str, Any]]:
                 _rule("networking.k8s.io", ["networkpolicies"], "list"),
                 *_other_policies(namespaced=True),
                 *_other_policies(namespaced=False),
+            ],
+        ),
+        _role(
+            "dnsdebug-nodes",
+            "node/x and nodes: short-lived pods on nodes; in the namespace of -n",
+            [
+                _rule("", ["pods"], "create", "delete", "watch"),
+                _rule("", ["pods/log"], "get"),
+                _rule("", ["events"], "list"),
+            ],
+        ),
+        _role(
+            "dnsdebug-watch",
+            "watch: what changes in the cluster meanwhile; bind it where dnsdebug-cluster is",
+            [
+                _rule("", ["pods", "events", "configmaps"], "list", "watch"),
+                _rule("discovery.k8s.io", ["endpointslices"], "list", "watch"),
             ],
         ),
         _role(

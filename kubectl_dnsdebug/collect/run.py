@@ -118,11 +118,9 @@ def run(
         second = spots.witnesses(Observed(seen), [t.pod for t in targets], plan.run)
         if second:
             progress("asking once more, from the nodes of DNS pods that were silent")
-            manifests = tuple(
-                _manifest(Observed(seen), spot, plan.run, made_by, pull_secrets) for spot in second
+            seen = once_more(
+                session, seen, second, plan.run, ledger, deadline, progress, made_by, pull_secrets
             )
-            again = replace(plan, evidence=seen, spots=second, manifests=manifests)
-            seen = _round(session, again, ledger, deadline, progress, made_by, pull_secrets)
         probed = time.monotonic()
         with ThreadPoolExecutor(max_workers=1) as pool:
             cleaning = pool.submit(cleanup.settle, session, ledger)
@@ -132,8 +130,8 @@ def run(
                     session,
                     seen.facts,
                     [t.pod for t in targets],
-                    ill=_ill(Observed(seen)),
-                    stale=_stale(Observed(seen)),
+                    ill=ill(Observed(seen)),
+                    stale=stale(Observed(seen)),
                 )
             cleaning.result()
     finally:
@@ -178,6 +176,24 @@ def _round(
         vantages=(*plan.evidence.vantages, *vantages, *failed),
         transcripts=plan.evidence.transcripts + transcripts,
     )
+
+
+def once_more(
+    session: Session,
+    evidence: Evidence,
+    places: tuple[Spot, ...],
+    run: str,
+    ledger: Ledger,
+    deadline: float,
+    progress: Progress,
+    made_by: str,
+    pull_secrets: tuple[str, ...],
+) -> Evidence:
+    """Stand in more places, and add what is seen there to the evidence."""
+    seen = Observed(evidence)
+    manifests = tuple(_manifest(seen, spot, run, made_by, pull_secrets) for spot in places)
+    draft = Draft(run=run, evidence=evidence, spots=places, manifests=manifests)
+    return _round(session, draft, ledger, deadline, progress, made_by, pull_secrets)
 
 
 def _unfit(seen: Observed, targets: Sequence[Target]) -> Iterator[Vantage]:
@@ -240,7 +256,7 @@ def _stands_in(spot: Spot) -> Fact:
     )
 
 
-def _ill(seen: Observed) -> bool:
+def ill(seen: Observed) -> bool:
     """Whether anything looks wrong enough to read more of the cluster."""
     if any(vantage.failure for vantage in seen.evidence.vantages):
         return True
@@ -254,7 +270,7 @@ def _ill(seen: Observed) -> bool:
         return False
 
 
-def _stale(seen: Observed) -> bool:
+def stale(seen: Observed) -> bool:
     """Whether a flow that keeps its source port got no answer."""
     return any(a.status.is_silence for a in seen.answers if "#fixed" in a.id)
 

@@ -26,10 +26,16 @@ LOG_BYTES = 256_000
 _MODE = re.compile(r"^ *mode: *[\"']?(\w*)", re.MULTILINE)
 
 
-def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
-    """What decides what to probe: targets, nodes, DNS Services, their pods and configuration."""
+def survey(
+    session: Session, targets: Iterable[Pod], home: str = "", kubelets: Iterable[str] = ()
+) -> tuple[Fact, ...]:
+    """What decides what to probe: targets, nodes, DNS Services, their pods and configuration.
+
+    Where nodes are the targets: the namespace `home` of the pods that probe them, and nodes whose
+    `kubelets` tell their configuration.
+    """
     pods = tuple(targets)
-    namespaces = sorted({pod.namespace for pod in pods})
+    namespaces = sorted({*(pod.namespace for pod in pods), *filter(None, (home,))})
     nodes = sorted({pod.node for pod in pods if pod.node})
     facts = [
         Fact(id=f"pod/{pod.namespace}/{pod.name}", state=State.GOT, data=pod.raw) for pod in pods
@@ -39,7 +45,7 @@ def survey(session: Session, targets: Iterable[Pod]) -> tuple[Fact, ...]:
             partial(_services, session, namespaces),
             *(partial(_namespace, session, each) for each in namespaces),
             *(partial(_node, session, each) for each in nodes),
-            *(partial(_kubelet, session, each) for each in nodes),
+            *(partial(kubelet, session, each) for each in (*nodes, *kubelets)),
         ]
     )
     addresses = [
@@ -156,7 +162,7 @@ def _node(session: Session, name: str) -> Fact:
     )
 
 
-def _kubelet(session: Session, name: str) -> Fact:
+def kubelet(session: Session, name: str) -> Fact:
     """The kubelet's own configuration. Few may read it, so nothing may depend on it."""
     id, need = f"configz/{name}", f"get nodes/proxy (kubelet configuration of {name})"
     try:
@@ -253,8 +259,14 @@ def _config(session: Session, namespace: str, name: str) -> Fact:
     return Fact(
         id=id,
         state=State.GOT,
-        data={"data": {key: corefile.allow_listed(clean(text)) for key, text in texts.items()}},
+        data={"data": {key: _kept(key, clean(text)) for key, text in texts.items()}},
     )
+
+
+def _kept(key: str, text: str) -> str:
+    if key in corefile.kube_dns.KEYS:
+        return corefile.kube_dns.allow_listed(text)
+    return corefile.allow_listed(text)
 
 
 def _events(session: Session, namespace: str) -> Fact:

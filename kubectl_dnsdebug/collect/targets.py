@@ -25,7 +25,7 @@ class Target:
     picked_by: str = ""
 
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _APPS, _BATCH = "/apis/apps/v1", "/apis/batch/v1"
 _POD = ("po", "pod", "pods")
 # Each kind that leads to pods: its aliases, and where the API keeps it.
@@ -55,7 +55,7 @@ def _word(session: Session, namespace: str, word: str) -> Target:
     kind, slash, name = word.partition("/")
     if not slash:
         kind, name = "pod", word
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise TargetError(f"{word!r} is no target: {name!r} is no name of an object")
     kind = kind.lower().split(".")[0]
     if kind in _POD:
@@ -72,7 +72,7 @@ def _pod(session: Session, namespace: str, name: str) -> Pod:
         raise TargetError(
             f"pod {name} does not exist in namespace {namespace}; {_elsewhere(namespace)}"
         )
-    _must(reply, f"get pod {name} in {namespace}")
+    must(reply, f"get pod {name} in {namespace}")
     return read_pod(allowlist.keep(reply.body, allowlist.POD))
 
 
@@ -80,7 +80,8 @@ def _elsewhere(namespace: str) -> str:
     return f"`kubectl get pods -n {namespace}` lists those there are, -n chooses another namespace"
 
 
-def _must(reply: Reply, need: str) -> None:
+def must(reply: Reply, need: str) -> None:
+    """Raise TargetError, with what helps, for a reply without what is needed."""
     if reply.status == 403:
         raise TargetError(
             f"not allowed to {need}: {reply.message}. "
@@ -96,7 +97,7 @@ def _workload(session: Session, namespace: str, group: str, plural: str, name: s
     word = f"{plural.removesuffix('s')}/{name}"
     if reply.status == 404:
         raise TargetError(f"{word} does not exist in namespace {namespace}")
-    _must(reply, f"get {word} in {namespace}")
+    must(reply, f"get {word} in {namespace}")
     spec = at(reply.body, "spec", default={})
     wanted = spec.get("selector") or {}
     selector = (
@@ -135,7 +136,7 @@ def _pick(session: Session, namespace: str, selector: str, word: str) -> Target:
     reply = session.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector, limit="500")
     if reply.status == 400:
         raise TargetError(f"{word}: {reply.message}")
-    _must(reply, f"list pods in {namespace}")
+    must(reply, f"list pods in {namespace}")
     pods = [
         read_pod(allowlist.keep(each, allowlist.POD))
         for each in at(reply.body, "items", default=())

@@ -128,8 +128,8 @@ def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progre
         open_ = [wait for wait in waits if not wait.done.is_set()]
         if time.monotonic() > look:
             for wait in open_:
-                if not wait.reading:
-                    _ask_events(session, wait)
+                if not wait.reading and (why := stuck(session, wait.spot)):
+                    wait.fail(why)
             look = time.monotonic() + PATIENCE
         state = "; ".join(f"{wait.spot.id}: {wait.last_seen}" for wait in open_)
         if state and state != said:
@@ -137,17 +137,16 @@ def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progre
             said = state
 
 
-def _ask_events(session: Session, wait: Wait) -> None:
-    """A sandbox that cannot be made shows in no status: only the kubelet's events say why."""
-    path = f"/api/v1/namespaces/{wait.spot.namespace}/events"
-    about = f"involvedObject.name={wait.spot.host},type=Warning"
+def stuck(session: Session, spot: Spot) -> str:
+    """Why a pod does not start, by the kubelet's events; empty when they do not tell."""
+    path = f"/api/v1/namespaces/{spot.namespace}/events"
+    about = f"involvedObject.name={spot.host},type=Warning"
     try:
         reply = session.request("GET", path, query={"fieldSelector": about}, timeout=3)
     except ClusterError:
-        return
-    for event in at(reply.body, "items", default=()):
-        if why := standing.stuck(wait.spot, event):
-            wait.fail(why)
+        return ""
+    found = (standing.stuck(spot, event) for event in at(reply.body, "items", default=()))
+    return next(filter(None, found), "")
 
 
 def _watch(

@@ -29,18 +29,19 @@ def known_slugs(slugs: Sequence[str]) -> None:
             )
 
 
-def conclude(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
-    """Reason, print, keep, and leave with the code that says what was found."""
+def conclude(evidence: Evidence, given: dict[str, Any], code: int | None = None) -> NoReturn:
+    """Reason, print, keep, and leave with the code that says what was found; with `code` if given,
+    since a run that was interrupted did not find all."""
     if given["anonymize"]:
         from kubectl_dnsdebug.anonymize import anonymize
 
         evidence = anonymize(evidence, os.urandom(32))
     if evidence.request.purpose in _VIEWS:
         _answer(evidence, given)
-    _report(evidence, given)
+    _report(evidence, given, code)
 
 
-def _report(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
+def _report(evidence: Evidence, given: dict[str, Any], code: int | None) -> NoReturn:
     from kubectl_dnsdebug.report import report
     from kubectl_dnsdebug.report.render import RENDERERS
     from kubectl_dnsdebug.rules import BY_API_ALONE, RULES
@@ -55,7 +56,7 @@ def _report(evidence: Evidence, given: dict[str, Any]) -> NoReturn:
     )
     show(RENDERERS[given["output"]](made, style(given["color"])))
     keep.keep(evidence, made, given["save"], given["bundle"])
-    sys.exit(made.exit_code)
+    sys.exit(made.exit_code if code is None else code)
 
 
 def _answer(evidence: Evidence, given: dict[str, Any]) -> NoReturn:

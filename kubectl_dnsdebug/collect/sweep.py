@@ -1,0 +1,304 @@
+"""Many nodes, a bounded number at a time, none delayed by another.
+
+The pods work by themselves and leave their results as termination messages: one watch brings all of
+them. One thread decides (what others learn comes to it as calls in a queue), so that nothing here
+is locked. At any time `facts` holds what is known so far.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from kubectl_dnsdebug.api.cluster import ClusterError, Session
+from kubectl_dnsdebug.collect import cleanup, standing, vantage
+from kubectl_dnsdebug.collect.ledger import Ledger
+from kubectl_dnsdebug.collect.node_plan import IN_FLIGHT, NodePlan
+from kubectl_dnsdebug.collect.pace import Pace
+from kubectl_dnsdebug.collect.standing import Standing
+from kubectl_dnsdebug.collect.vantage import Busy, Refused
+from kubectl_dnsdebug.collect.visit import Visit
+from kubectl_dnsdebug.hygiene import one_line
+from kubectl_dnsdebug.model import Fact, Json, Role, State, Transcript, Vantage
+from kubectl_dnsdebug.observe.objects import at
+from kubectl_dnsdebug.parse import summary
+from kubectl_dnsdebug.plan.manifests import RUN
+from kubectl_dnsdebug.plan.node_spots import FIRST_WAVE, SECOND_WAVE
+from kubectl_dnsdebug.plan.spots import Spot
+
+RATE, BURST = 50.0, 20  # creations and deletions a second
+GROUPS, EACH = 12, 2  # kinds of fate whose logs are read, and of how many nodes of each
+TRIES = 3  # to put pods on a node while the server has too much to do
+MOST_REFUSALS = 20  # one after the other: then the others would be refused too
+TAKEN_WITHIN = 12.0  # seconds in which a kubelet that lives notices a pod
+PATIENCE = 4.0  # seconds without a start until the events are asked
+WATCH_SPELL = 60.0  # seconds: a watch that went silent for ever costs no more
+PAUSE = 0.3
+Tell = Callable[[int, str], None]  # how many nodes are done, and a word about the others
+
+
+class Sweep:
+    """One sweep: `run` it once, then ask what came of it."""
+
+    def __init__(self, session: Session, plan: NodePlan, ledger: Ledger, tell: Tell) -> None:
+        self.vantages: list[Vantage] = []
+        self.transcripts: list[Transcript] = []
+        self.trouble = ""  # why the rest was given up
+        self._session, self._plan, self._ledger, self._tell = session, plan, ledger, tell
+        self._queue = deque(plan.fit)
+        self._done: dict[str, Fact] = {}
+        self._visits: dict[str, Visit] = {}
+        self._hosts: dict[str, tuple[Visit, Role, Spot]] = {}  # by the names of their pods
+        self._groups: Counter[str] = Counter()
+        self._tries: Counter[str] = Counter()
+        self._barred: dict[Role, str] = {}  # what the namespace does not admit
+        self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._pace = Pace(RATE, BURST, self._over)
+        self._room = float(IN_FLIGHT)
+        self._refusals = self._number = 0
+        self._hold = 0.0
+
+    def run(self, deadline: float) -> None:
+        """Visit every node until `deadline` (monotonic). Whatever ends it, what came in stays."""
+        self._makers = ThreadPoolExecutor(max_workers=8)
+        self._readers = ThreadPoolExecutor(max_workers=8)
+        watcher = threading.Thread(target=self._watch, args=(deadline,), daemon=True)
+        watcher.start()
+        try:
+            while (self._queue or self._visits) and not self.trouble:
+                now = time.monotonic()
+                if now > deadline:
+                    self.trouble = "the time was up (--timeout gives more)"
+                    break
+                self._admit(now)
+                self._listen()
+                self._look_at_clocks(time.monotonic())
+                self._tell(len(self._done), f"{len(self._visits)} under way")
+        finally:
+            self._over.set()
+            self._session.close_streams()
+            for pool in (self._makers, self._readers):
+                pool.shutdown(wait=True, cancel_futures=True)
+            watcher.join()
+
+    def facts(self, why: str) -> tuple[Fact, ...]:
+        """`swept/NODE` for each node that was to be visited; `why` says what ended the sweep before
+        the others' turn."""
+        found = []
+        for name in self._plan.fit:
+            visit = self._visits.get(name)
+            if name in self._done:
+                found.append(self._done[name])
+            elif visit and all(role in visit.told or role in visit.failures for role in FIRST_WAVE):
+                found.append(visit.fact)
+            else:
+                reason = f"its turn had not come when {why}"
+                if visit:
+                    seen = next((f" ({each})" for each in visit.last_seen.values()), "")
+                    reason = f"it was not done when {why}{seen}"
+                found.append(Fact(id=f"swept/{name}", state=State.UNKNOWN, reason=reason))
+        return tuple(found)
+
+    # What the one thread decides
+
+    def _admit(self, now: float) -> None:
+        while self._queue and len(self._visits) < self._room and now >= self._hold:
+            node = self._queue.popleft()
+            self._number += 1
+            visit = Visit(node=node, number=self._number, until=now + self._plan.limit)
+            self._visits[node] = visit
+            self._start(visit, FIRST_WAVE)
+
+    def _start(self, visit: Visit, roles: Iterable[Role]) -> None:
+        now = time.monotonic()
+        visit.until, visit.ask_at, visit.pause = now + self._plan.limit, now + PATIENCE, PATIENCE
+        visit.born = 0.0
+        spots = {role: self._plan.spot(role, visit.node, visit.number) for role in roles}
+        visit.spots |= spots
+        visit.open |= set(spots)
+        for role, spot in spots.items():
+            self._hosts[spot.host] = (visit, role, spot)
+            self._makers.submit(self._make, visit, role, spot)
+
+    def _listen(self) -> None:
+        """Take in what has come; wait a little when nothing has."""
+        try:
+            self._news.get(timeout=0.2)()
+            while True:
+                self._news.get_nowait()()
+        except queue.Empty:
+            pass
+
+    def _look_at_clocks(self, now: float) -> None:
+        for visit in list(self._visits.values()):
+            if not visit.open:
+                continue
+            if now > visit.until:
+                self._fail_all(visit, "it did not finish in time")
+            elif visit.born and not visit.taken and now > visit.born + TAKEN_WITHIN:
+                visit.hopeless = True
+                self._fail_all(visit, f"its kubelet took no pod within {TAKEN_WITHIN:.0f} s")
+            elif now > visit.ask_at:
+                visit.pause *= 2
+                visit.ask_at = now + visit.pause
+                for role in visit.open - visit.running:
+                    self._readers.submit(self._ask, visit, role, visit.spots[role])
+
+    def _fail_all(self, visit: Visit, why: str) -> None:
+        for role in list(visit.open):
+            seen = visit.last_seen.get(role, "")
+            self._fail(visit, role, f"{why}: {seen}" if seen and role not in visit.running else why)
+
+    def _fail(self, visit: Visit, role: Role, why: str) -> None:
+        if role in visit.open:
+            visit.failures[role] = one_line(why)
+            self._close(visit, role)
+
+    def _made(self, visit: Visit) -> None:
+        self._refusals, visit.born = 0, time.monotonic()
+        self._room = min(IN_FLIGHT, self._room + 0.1)
+
+    def _refused(self, visit: Visit, role: Role, why: str, later: bool) -> None:
+        if self._visits.get(visit.node) is not visit or role not in visit.open:
+            return
+        self._refusals += 1
+        if role in SECOND_WAVE:
+            if not later:
+                self._barred[role] = one_line(why)
+        elif later and self._tries[visit.node] < TRIES:
+            self._postpone(visit)
+            return
+        elif self._refusals >= MOST_REFUSALS:
+            self.trouble = f"{self._refusals} pods in a row had been refused: {one_line(why)}"
+        visit.hopeless = True
+        self._fail(visit, role, why)
+
+    def _postpone(self, visit: Visit) -> None:
+        """Back to the queue, and fewer at a time from now on."""
+        self._tries[visit.node] += 1
+        self._leave(visit)
+        self._queue.appendleft(visit.node)
+        self._room = max(1.0, float(len(self._visits)))
+        self._hold = time.monotonic() + 2 ** self._tries[visit.node] / 2
+
+    def _noticed(self, visit: Visit, role: Role, seen: Standing) -> None:
+        """What the watch shows of one pod."""
+        if role not in visit.open:
+            return
+        visit.taken |= seen.taken
+        if seen.failure:
+            visit.hopeless |= seen.failure.startswith(standing.NO_IMAGE)
+            self._fail(visit, role, seen.failure)
+        elif seen.ended:
+            visit.running.add(role)
+            if seen.words:
+                visit.told[role] = seen.words
+                self._close(visit, role)
+            else:
+                self._fail(visit, role, "its probes ended before they could tell what they found")
+        elif seen.runs:
+            visit.running.add(role)
+        else:
+            visit.last_seen[role] = seen.last_seen
+
+    def _close(self, visit: Visit, role: Role) -> None:
+        visit.open.discard(role)
+        if visit.open:
+            return
+        if visit.wants_more:
+            for each, why in self._barred.items():
+                visit.failures.setdefault(each, why)
+            visit.second = True
+            self._start(visit, [r for r in SECOND_WAVE if r not in self._barred])
+        if not visit.open:
+            self._finish(visit)
+
+    def _finish(self, visit: Visit) -> None:
+        self._done[visit.node] = fact = visit.fact
+        group = summary.group(fact.data["summaries"], fact.data["failures"])
+        known = group in self._groups or len(self._groups) < GROUPS
+        if known and self._groups[group] < EACH:
+            self._groups[group] += 1
+            self._readers.submit(self._represent, visit)
+        else:
+            self._leave(visit)
+
+    def _represented(self, visit: Visit, waits: list[vantage.Wait]) -> None:
+        self.vantages += [wait.spot.vantage(wait.failure) for wait in waits]
+        self.transcripts += [each for wait in waits for each in wait.transcripts]
+        self._leave(visit)
+
+    def _leave(self, visit: Visit) -> None:
+        del self._visits[visit.node]
+        for spot in visit.spots.values():
+            del self._hosts[spot.host]
+            self._makers.submit(self._remove, spot)
+
+    # What the other threads do
+
+    def _make(self, visit: Visit, role: Role, spot: Spot) -> None:
+        if not self._pace.turn():
+            return
+        try:
+            vantage.create(self._session, spot, self._plan.manifest(spot), self._ledger)
+        except Exception as wrong:  # not even a bug may leave a node waiting
+            later = isinstance(wrong, Busy | ClusterError)
+            why = str(wrong) if isinstance(wrong, Refused | ClusterError) else repr(wrong)
+            self._news.put(partial(self._refused, visit, role, why, later))
+        else:
+            self._news.put(partial(self._made, visit))
+
+    def _remove(self, spot: Spot) -> None:
+        if self._pace.turn():
+            cleanup.settle_one(self._session, self._ledger, spot.namespace, spot.host)
+
+    def _ask(self, visit: Visit, role: Role, spot: Spot) -> None:
+        if why := vantage.stuck(self._session, spot):
+            self._news.put(partial(self._fail, visit, role, why))
+
+    def _represent(self, visit: Visit) -> None:
+        """Read in full what a node's pods printed, for all that fared alike."""
+        waits = []
+        for role, spot in visit.spots.items():
+            wait = vantage.Wait(spot, failure=visit.failures.get(role, ""))
+            waits.append(wait)
+            if role in visit.running:
+                vantage.read_log(self._session, wait, False, time.monotonic() + PATIENCE)
+        self._news.put(partial(self._represented, visit, waits))
+
+    def _watch(self, deadline: float) -> None:
+        path = f"/api/v1/namespaces/{self._plan.home}/pods"
+        query = {"labelSelector": f"{RUN}={self._plan.run}"}
+        while not self._over.is_set():
+            # Each new watch first tells of every pod there is, so that none is missed.
+            spell = min(WATCH_SPELL, max(0.1, deadline - time.monotonic()))
+            try:
+                with self._session.watch(path, query=query, timeout=spell) as events:
+                    for kind, item in events if not self._over.is_set() else ():
+                        if kind == "ERROR":
+                            self._watch_refused(item)
+                            break
+                        self._hear(kind, item)
+            except ClusterError:
+                pass  # creating meets the same trouble, and tells
+            except Exception as wrong:  # not even a bug may leave anybody waiting
+                self.trouble = f"an internal error came: {wrong!r}"
+            self._over.wait(PAUSE)
+
+    def _hear(self, kind: str, item: Json) -> None:
+        if known := self._hosts.get(at(item, "metadata", "name", default="")):
+            visit, role, spot = known
+            self._news.put(partial(self._noticed, visit, role, standing.read(spot, kind, item)))
+
+    def _watch_refused(self, status: Json) -> None:
+        code = status.get("code") or 0
+        if 400 <= code < 500 and code not in (410, 429):
+            self.trouble = (
+                f"pods of {self._plan.home} could not be watched: {status.get('message')}"
+            )
