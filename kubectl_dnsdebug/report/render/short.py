@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.report.render.style import Style, one_line
-from kubectl_dnsdebug.report.render.verdict import headline, named
+from kubectl_dnsdebug.report.render.verdict import fix, headline, named, what
 from kubectl_dnsdebug.report.report import Conclusion, Report
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 
@@ -17,19 +17,17 @@ def render(report: Report, style: Style) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
-    what = ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
     where = report.target.get("context", "")
     end = f"{headline(report)} (exit code {report.exit_code})"
-    yield f"dnsdebug {what or 'cluster'} in {where or 'no context'}: {end}"
+    yield f"dnsdebug {what(report) or 'cluster'} in {where or 'no context'}: {end}"
     if report.causes:
         found = report.causes[0].finding
         yield f"cause: {found.message} ({found.severity.value}, {found.confidence.value})"
-        yield f"fix: {found.remedy} Check: {found.verify}"
+        yield f"fix: {fix(report.causes[0])} Check: {found.verify}"
         return
     if report.outcome in (Conclusion.HEALTHY, Conclusion.UNPROBED):
         yield f"{len(report.clear)} checks clear, {len(report.unknown)} unknown"
-        yield "advice: " + ("; ".join(named(c.finding) for c in report.advice) or "none")
+        yield "advice: " + ("; ".join(named(c) for c in report.advice) or "none")
         return
     graves = sorted((u for u in report.unknown if u.matters), key=lambda u: u.rule != UNEXPLAINED)
     first = graves[0]

@@ -12,6 +12,7 @@ import click
 
 from kubectl_dnsdebug.model import Severity, Status
 
+LABEL = 13  # columns of the words at the left of a screen
 NARROWEST = 40  # columns: below that, lines are left to the terminal
 
 
@@ -100,6 +101,13 @@ def wrap(text: str, width: int, *, first: str = "", rest: str | None = None) -> 
         break_on_hyphens=False,
     )
     return lines or [first.rstrip()]
+
+
+def entry(label: str, text: str, style: Style) -> list[str]:
+    """A line with its word at the left, wrapped beside it."""
+    first, *rest = wrap(text, style.width - LABEL)
+    lines = [style.paint(label.ljust(LABEL), Tone.TITLE) + first]
+    return lines + [" " * LABEL + line for line in rest]
 
 
 def flow(pieces: Iterable[tuple[str, str]], width: int, indent: str) -> Iterator[str]:

@@ -7,11 +7,18 @@ from typing import Any
 
 from kubectl_dnsdebug.model import Status
 from kubectl_dnsdebug.report.pictures import Hop, HopState
-from kubectl_dnsdebug.report.render import files, grid, verdict, watch
-from kubectl_dnsdebug.report.render.style import Style, Tone, flow, one_line, word, wrap
+from kubectl_dnsdebug.report.render import files, grid, nodes, verdict, watch
+from kubectl_dnsdebug.report.render.style import (
+    LABEL,
+    Style,
+    Tone,
+    entry,
+    flow,
+    one_line,
+    word,
+)
 from kubectl_dnsdebug.report.report import Conclusion, Report
 
-LABEL = 13  # columns of the words at the left
 MOST_ALIKE = 4  # hops of one stage and state that are named one by one
 _STATUS = {status.value: word(status) for status in Status}
 
@@ -22,29 +29,39 @@ def render(report: Report, style: Style) -> str:
     for place, pod in enumerate(report.target.get("pods", ())):
         lines += ["", *_pod(pod, style)]
         lines += _path(report.paths[place], style)
-        if not healthy:
-            for matrix in report.matrices:
-                if str(matrix.pod) == pod["pod"]:
-                    lines += grid.matrix(matrix, style)
-            for comparison in report.resolv_conf:
-                if str(comparison.pod) == pod["pod"]:
-                    lines += files.differences(comparison, style)
+        lines += [] if healthy else _pictures(report, pod["pod"], style)
+    if report.sweep:
+        lines += _nodes(report, style)
+        lines += nodes.sweep(report.sweep, style)
+        for path in () if healthy else report.paths:
+            lines += ["", *entry("node", path[0].label, style), *_path(path, style)]
+            lines += _pictures(report, f"node/{path[0].label}", style)
     lines += watch.part(report.watch, style) if report.watch else []
     lines += ["", *verdict.verdict(report, style)]
     return style.final("\n".join(line.rstrip() for line in lines) + "\n")
 
 
-def _entry(label: str, text: str, style: Style) -> list[str]:
-    """A line with its word at the left, wrapped beside it."""
-    first, *rest = wrap(text, style.width - LABEL)
-    lines = [style.paint(label.ljust(LABEL), Tone.TITLE) + first]
-    return lines + [" " * LABEL + line for line in rest]
+def _pictures(report: Report, subject: str, style: Style) -> Iterator[str]:
+    for matrix in report.matrices:
+        if str(matrix.pod) == subject:
+            yield from grid.matrix(matrix, style)
+    for comparison in report.resolv_conf:
+        if str(comparison.pod) == subject:
+            yield from files.differences(comparison, style)
+
+
+def _nodes(report: Report, style: Style) -> Iterator[str]:
+    asked = report.target["nodes"]
+    what = [one_line(asked["picked_by"]) or "by name"]
+    what += [nodes.tally(report.sweep)] if report.sweep else []
+    text = f"{asked['count']} ({'; '.join(what)})"
+    yield from entry("nodes", f"{text}; asked by pods in namespace {asked['namespace']}", style)
 
 
 def _header(report: Report, style: Style) -> list[str]:
     target = report.target
     context = target.get("context") or "none"
-    return _entry("context", f"{context}, {target.get('collected_at', '')}".rstrip(", "), style)
+    return entry("context", f"{context}, {target.get('collected_at', '')}".rstrip(", "), style)
 
 
 def _pod(pod: Mapping[str, Any], style: Style) -> Iterator[str]:
@@ -53,7 +70,7 @@ def _pod(pod: Mapping[str, Any], style: Style) -> Iterator[str]:
     text = " ".join(what)
     text += f", {pod['phase']}" if pod["phase"] not in ("Running", "") else ""
     text += f" ({pod['picked_by']})" if pod["picked_by"] else ""
-    yield from _entry("pod", text, style)
+    yield from entry("pod", text, style)
     traits = [pod["libc"] or "libc not seen", f"dnsPolicy {pod['dnsPolicy']}"]
     traits += ["hostNetwork"] if pod["hostNetwork"] else []
     why = pod["seen_from_why"]
@@ -61,7 +78,7 @@ def _pod(pod: Mapping[str, Any], style: Style) -> Iterator[str]:
         "target": "an ephemeral container in the pod",
         "sibling": f"a sibling pod{', because ' + why if why else ''}",
     }.get(pod["seen_from"], f"nowhere: {why}")
-    yield from _entry("", f"{', '.join(traits)}; seen from {place}", style)
+    yield from entry("", f"{', '.join(traits)}; seen from {place}", style)
 
 
 def _path(hops: tuple[Hop, ...], style: Style) -> Iterator[str]:

@@ -9,11 +9,14 @@ from dataclasses import replace
 
 from kubectl_dnsdebug.model import CLUSTER, Cause, Finding
 from kubectl_dnsdebug.report.exits import Exit
+from kubectl_dnsdebug.report.render import nodes
 from kubectl_dnsdebug.report.render.style import SEVERITY, Style, Tone, one_line, wrap
 from kubectl_dnsdebug.report.report import Conclusion, Report, flatten
+from kubectl_dnsdebug.report.sweeps import names
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
 
 MOST_PROOFS = 3
+MOST_SUBJECTS = 4
 MOST_SLUGS = 6
 MOST_REASONS = 8
 _TOOK = re.compile(r" in \d+ ms\b")
@@ -34,9 +37,18 @@ def verdict(report: Report, style: Style) -> Iterator[str]:
     yield from _outcome(report, style)
 
 
-def named(*findings: Finding) -> str:
+def named(*causes: Cause) -> str:
     """`kube-proxy-dead on node/w1`; subjects of which the same is said stand side by side."""
-    return f"{findings[0].rule} on {', '.join(one_line(str(f.subject)) for f in findings)}"
+    return f"{causes[0].finding.rule} on {whom(causes)}"
+
+
+def whom(causes: Iterable[Cause]) -> str:
+    """Their subjects, of many the first few and how many more."""
+    everyone = [each for cause in causes for each in (cause.finding.subject, *cause.others)]
+    more = len(everyone) - MOST_SUBJECTS
+    few = everyone if more <= 1 else everyone[:MOST_SUBJECTS]
+    said = ", ".join(one_line(str(each)) for each in few)
+    return f"{said} and {more} more" if more > 1 else said
 
 
 def alike(causes: Iterable[Cause]) -> Iterable[list[Cause]]:
@@ -50,29 +62,37 @@ def alike(causes: Iterable[Cause]) -> Iterable[list[Cause]]:
 
 def _advice(cause: Cause, style: Style) -> Iterator[str]:
     found = cause.finding
-    yield f"{style.paint('ADVICE', SEVERITY[found.severity])} {named(found)}"
+    yield f"{style.paint('ADVICE', SEVERITY[found.severity])} {named(cause)}"
     yield from wrap(found.message, style.width, first="  ")
-    yield from wrap(found.remedy, style.width, first="  fix: ")
+    yield from wrap(fix(cause), style.width, first="  fix: ")
     yield from _consequences(cause.explains, style, "  ")
 
 
 def _cause(causes: list[Cause], report: Report, style: Style) -> Iterator[str]:
     found = causes[0].finding
     severity = found.severity.value.upper()
-    name = f"{named(*(each.finding for each in causes))} ({found.confidence.value})"
+    name = f"{named(*causes)} ({found.confidence.value})"
     first, *rest = wrap(name, style.width - len(severity) - 1)
     yield f"{style.paint(severity, SEVERITY[found.severity])} {style.paint(first, Tone.TITLE)}"
     yield from (style.paint(f"  {line}", Tone.TITLE) for line in rest)
     yield from wrap(found.message, style.width, first="  ")
     for place, line in enumerate(proofs(found, report)):
         yield from wrap(line, style.width, first="         " if place else "  proof: ")
-    for line in wrap(found.remedy, style.width, first="  fix: "):
+    for line in wrap(fix(causes[0]), style.width, first="  fix: "):
         yield style.paint(line, Tone.TITLE)
     # Never wrapped: it is there to be copied.
     yield f"  check by hand: {one_line(found.verify)}"
     if found.settles:
         yield from wrap(f"to be certain: {found.settles}", style.width, first="  ")
     yield from _consequences([each for cause in causes for each in cause.explains], style, "  ")
+
+
+def fix(cause: Cause) -> str:
+    """What to do; it speaks of one of the nodes that have it."""
+    if not cause.others:
+        return cause.finding.remedy
+    more = f"{len(cause.others)} more nodes" if len(cause.others) > 1 else str(cause.others[0])
+    return f"{cause.finding.remedy} The same goes for {more}."
 
 
 def proofs(found: Finding, report: Report) -> list[str]:
@@ -89,7 +109,7 @@ def proofs(found: Finding, report: Report) -> list[str]:
 def _consequences(causes: Iterable[Cause], style: Style, indent: str) -> Iterator[str]:
     for cause in causes:
         found = cause.finding
-        text = f"explains {named(found)}: {found.message}"
+        text = f"explains {named(cause)}: {found.message}"
         yield from wrap(text, style.width, first=indent, rest=indent + "  ")
         yield from _consequences(cause.explains, style, indent + "  ")
 
@@ -194,8 +214,17 @@ def _outcome(report: Report, style: Style) -> Iterator[str]:
 
 def outcome(report: Report) -> str:
     """The end of the report: what it comes to, the fix, the exit code and what that means."""
-    fix = f" Fix: {report.causes[0].finding.remedy}" if report.causes else ""
-    return f"{headline(report)}.{fix} Exit code {report.exit_code}: {meaning(report)}."
+    remedy = f" Fix: {fix(report.causes[0])}" if report.causes else ""
+    return f"{headline(report)}.{remedy} Exit code {report.exit_code}: {meaning(report)}."
+
+
+def what(report: Report) -> str:
+    """What was looked at, the first few of many; empty for a cluster."""
+    if report.sweep:
+        everyone = [node.name for node, _ in report.sweep.nodes]
+        return f"{names(everyone)} ({nodes.tally(report.sweep)})"
+    pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
+    return names(pods)
 
 
 def headline(report: Report) -> str:
@@ -217,8 +246,7 @@ def headline(report: Report) -> str:
 def _causes(causes: Iterable[Cause]) -> str:
     first, *others = alike(causes)
     more = f", and {len(others)} more cause{'s' if len(others) > 1 else ''}" if others else ""
-    found = [each.finding for each in first]
-    return f"{named(*found)} ({found[0].confidence.value}){more}"
+    return f"{named(*first)} ({first[0].finding.confidence.value}){more}"
 
 
 def meaning(report: Report) -> str:
