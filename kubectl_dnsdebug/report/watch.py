@@ -307,6 +307,7 @@ def _row_json(row: Row, picture: Picture) -> dict[str, Any]:
     return {
         "what": series.what.value,
         "server": series.server,
+        "label": row.label,
         "port": series.port,
         "transport": series.transport.value,
         "source_port": series.source_port,
