@@ -31,5 +31,5 @@ def test_what_was_named_instead_is_counted() -> None:
     assert confusion.total(asked) == (
         "4 scenarios, 1 right; 2 of them healthy, 1 false alarms; 1 inconclusive."
     )
-    assert list(confusion.mistaken(asked))[0] == "b: y instead of x"
+    assert next(confusion.mistaken(asked)) == "b: y instead of x"
     assert "| x | 2 | 1 | y 1 |" in confusion.markdown(asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Answer, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -32,6 +32,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         suffix = next((s for s in conf.search if _beneath(answer.name, s)), "")
         if not suffix or suffix in done or not symptoms.gives_address(answer):
             continue
+        if _walked_by_the_server(answer, suffix):
+            continue
         done.add(suffix)
         yield Found(
             evidence=(answer.id, seen.conf_id(own)),
@@ -44,6 +46,12 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "server": answer.server,
             },
         )
+
+
+def _walked_by_the_server(answer: Answer, suffix: str) -> bool:
+    """Whether it is the answer for the name without the suffix, as the autopath plugin gives it."""
+    meant = answer.name.removesuffix(f"{suffix}.")
+    return any(record.type == "CNAME" and record.data == meant for record in answer.records)
 
 
 def _beneath(name: str, suffix: str) -> bool:

@@ -15,6 +15,8 @@ from tests.cluster.faults import (
     node,
     nodelocal,
     odd,
+    odd_dns,
+    odd_pod,
     path,
     pod,
     pod_image,
@@ -39,6 +41,8 @@ LAYERS = (
     upstreams,
     names,
     odd,
+    odd_pod,
+    odd_dns,
 )
 ALL = tuple(fault for layer in LAYERS for fault in layer.FAULTS)
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in ALL}

@@ -68,6 +68,26 @@ def dns_ingress_blocked(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+def allowing_dns(cluster: Cluster) -> tuple[Object, ...]:
+    """Policies that deny the shop everything but DNS, and open the DNS pods for that alone."""
+    setup = cluster.setup
+    dns = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": setup.namespace}},
+        "podSelector": {"matchLabels": dict(setup.labels)},
+    }
+    asked = [{"port": setup.pod_port, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    both, egress = ["Ingress", "Egress"], [{"to": [dns], "ports": asked}]
+    ingress = [{"from": [{"namespaceSelector": {}}], "ports": asked}]
+    selected = {"matchLabels": dict(setup.labels)}
+    return (
+        _policy("default-deny", NAMESPACE, podSelector={}, policyTypes=both),
+        _policy("dns", NAMESPACE, podSelector={}, policyTypes=["Egress"], egress=egress),
+        _policy(
+            "dns", setup.namespace, podSelector=selected, policyTypes=["Ingress"], ingress=ingress
+        ),
+    )
+
+
 FAULTS = (
     Fault(
         name="netpol-egress",
