@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -85,7 +86,7 @@ def _typed(kind: Any, value: Any) -> Any:
     if kind is Subject:
         return Subject.parse(_as(str, value))
     if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         fields = {name: _typed(hints.get(name, Any), v) for name, v in _as(dict, value).items()}
         return cast(type, kind)(**fields)
     if get_origin(kind) is tuple:
@@ -95,6 +96,11 @@ def _typed(kind: Any, value: Any) -> Any:
     if kind is float and type(value) is int:
         return value
     return kind(value) if issubclass(kind, StrEnum) else _as(kind, value)
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _as(kind: type, value: Any) -> Any:

@@ -41,7 +41,7 @@ class Trait:
 
 
 MOST = 5
-_LIKELY = 0.01  # above that chance, a trait that ill nodes share by accident is none
+_ONE_IN = 100  # a trait that ill nodes share by accident more often than once in so many is none
 _NEARLY_ALL, _NEARLY_NONE = 0.9, 0.05
 # Each node has a name of its own in them, and what they say the node itself says better.
 _OWN_NAME = ("kubernetes.io/hostname",)
@@ -78,7 +78,7 @@ def _tells(count: int, ill: int, others: int, healthy: int) -> bool:
     have, all_nodes = count + others, ill + healthy
     at_least = range(count, min(ill, have) + 1)
     ways = sum(comb(have, n) * comb(all_nodes - have, ill - n) for n in at_least)
-    return ways <= _LIKELY * comb(all_nodes, ill)
+    return ways * _ONE_IN <= comb(all_nodes, ill)  # whole numbers: no float is that large
 
 
 def _has(seen: Observed, name: str) -> Iterable[tuple[Kind, str]]:
