@@ -51,8 +51,9 @@ format: $(READY) ## Rewrite the code as the linter wants it
 	@$(BIN)/ruff format --quiet
 
 .PHONY: docs
-docs: $(READY) ## Write the pages that come from the code: rules and their proof
+docs: $(READY) ## Write the pages that come from the code: rules, their proof, the manual
 	@$(BIN)/python -m tests.pages
+	@$(BIN)/python packaging/man.py
 
 .PHONY: docs-confusion
 docs-confusion: cluster-ready ## Run all scenarios and write down which cause was named first (root)

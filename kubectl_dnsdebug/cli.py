@@ -52,15 +52,16 @@ Flags come after the plugin's name: kubectl dnsdebug -n shop pod/web.
     cls=TargetOrCommand,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXAMPLES,
+    subcommand_metavar="TARGET... | COMMAND [ARGS]...",
 )
 @click.version_option(__version__, message="kubectl-dnsdebug %(version)s")
 def root() -> None:
     """Name the cause of a DNS failure in Kubernetes, with proof, fix and a check by hand.
 
     \b
-    kubectl dnsdebug TARGET...   diagnose; a target is a pod (web, pod/web) or something with
-                                 pods: deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x;
-                                 or a node: node/x, nodes, or nodes -l pool=x
+    TARGET  to diagnose: a pod (web, pod/web), or something with pods, such as
+            deploy/x sts/x ds/x rs/x job/x svc/x, or -l app=x;
+            or nodes: node/x, nodes, or nodes -l pool=x
     """
 
 

@@ -38,6 +38,7 @@ FOLDER = DIST / NAME
 WORK = ROOT / "build" / "frozen"
 ARCHIVE = DIST / f"{NAME}-{OS}-{ARCH}{'.zip' if OS == 'windows' else '.tar.gz'}"
 PARTS = DIST / f"{NAME}-{OS}-{ARCH}.cdx.json"
+MANUAL = ROOT / "docs" / f"{NAME}.1"
 KEY = DIST / "frozen.key"
 LICENCE = re.compile(r"(licen[cs]e|copying|notice|authors)", re.IGNORECASE)
 
@@ -51,6 +52,7 @@ def main() -> None:
     freeze()
     bundled = list(distributions())
     add_licences(bundled)
+    add_manual()
     pack()
     PARTS.write_text(json.dumps(parts_list(bundled), indent=1) + "\n")
     KEY.write_text(key)
@@ -61,7 +63,7 @@ def inputs() -> str:
     """The hash of all that goes in: code, build, pinned packages, Python, the date in it."""
     digest = hashlib.sha256(f"{sys.version} {sys.prefix} {OS} {ARCH} {stamp()}".encode())
     sources = [*(ROOT / "kubectl_dnsdebug").rglob("*"), *(ROOT / "packaging").iterdir()]
-    for path in sorted([*sources, ROOT / "requirements-dev.txt"]):
+    for path in sorted([*sources, MANUAL, ROOT / "requirements-dev.txt"]):
         name = path.relative_to(ROOT).as_posix()
         if path.is_file() and not re.search(r"__pycache__|/\.", name):
             digest.update(name.encode() + path.read_bytes())
@@ -129,6 +131,13 @@ def add_licences(bundled: Iterable[Distribution]) -> None:
     for place in (sysconfig.get_path("stdlib"), sys.base_prefix):
         if (own := Path(place) / "LICENSE.txt").is_file():
             shutil.copy(own, FOLDER / "licenses" / "python.txt")
+
+
+def add_manual() -> None:
+    """Where `man` looks beside a program."""
+    folder = FOLDER / "share" / "man" / "man1"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(MANUAL, folder)
 
 
 def pack() -> None:

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 import yaml
 
 import kubectl_dnsdebug
+from kubectl_dnsdebug import cli
 from kubectl_dnsdebug.rules import RULES
 from tests.fake_api import Answer, FakeApi
 
@@ -37,7 +39,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-build, krew = script("build"), script("krew")
+build, krew, man = script("build"), script("krew"), script("man")
 TEMPLATE = yaml.safe_load(krew.TEMPLATE.read_text())
 
 
@@ -173,6 +175,28 @@ def test_filling_in_the_entry(tmp_path: Path) -> None:
     assert "OWNER" not in krew.dump(filled)
 
 
+# -- the manual ------------------------------------------------------------------------------------
+
+
+def test_the_manual_is_in_step_with_the_commands() -> None:
+    assert man.PAGE.read_text("utf-8") == man.page(), "run: make docs"
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="no groff here")
+def test_the_manual_is_well_formed_and_names_every_command() -> None:
+    said = subprocess.run(
+        ["groff", "-man", "-Tascii", "-ww", "-rLL=80n", man.PAGE],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stderr == ""
+    text = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", said.stdout)
+    assert max(map(len, text.splitlines())) <= 80
+    for name, command in cli.root.commands.items():
+        assert command.hidden or re.search(rf"^ {{3}}{name}\b", text, re.MULTILINE)
+
+
 # -- what pip installs -----------------------------------------------------------------------------
 
 
@@ -185,6 +209,8 @@ def from_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "kubectl_dnsdebug", source / "kubectl_dnsdebug", ignore=skip)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    (source / "docs").mkdir()
+    shutil.copy(man.PAGE, source / "docs")
     pack = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
     made = [sys.executable, "-c", pack, str(folder)]
     subprocess.run(made, cwd=source, check=True, capture_output=True)
@@ -203,6 +229,11 @@ def test_a_source_archive_has_every_file_of_the_program(from_sdist: Path) -> Non
         return {str(path.relative_to(root)) for path in found if path.suffix != ".pyc"}
 
     assert files(from_sdist / "kubectl_dnsdebug") == files(ROOT / "kubectl_dnsdebug")
+
+
+def test_the_manual_is_installed_where_man_looks(from_sdist: Path) -> None:
+    (page,) = from_sdist.glob("*.data/data/share/man/man1/*")
+    assert page.read_bytes() == man.PAGE.read_bytes()
 
 
 def test_what_is_installed_runs_as_a_module(from_sdist: Path, tmp_path: Path) -> None:
@@ -262,7 +293,8 @@ def test_the_archive_is_one_krew_takes(archive: Path) -> None:
     assert not list(krew.archive_problems(archive))
     names = {name for name, _ in krew.entries(archive)}
     assert {name.split("/")[0] for name in names} == {"kubectl-dnsdebug"}
-    assert {"kubectl-dnsdebug/LICENSE", "kubectl-dnsdebug/licenses/python.txt"} <= names
+    for part in ("LICENSE", "licenses/python.txt", "share/man/man1/kubectl-dnsdebug.1"):
+        assert f"kubectl-dnsdebug/{part}" in names
 
 
 def test_krew_refuses_another_archive(archive: Path, tmp_path: Path) -> None:

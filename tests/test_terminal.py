@@ -16,8 +16,10 @@ import termios
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
+from kubectl_dnsdebug import cli
 from kubectl_dnsdebug import evidence as files
 from kubectl_dnsdebug.terminal.flags import FORMATS
 from tests.reports import SERVICE, evidence, in_pod, surroundings
@@ -90,6 +92,21 @@ def test_a_terminal_gets_colour_and_lines_that_fit(saved: Path, columns: int) ->
     lines = [line for line in plain.splitlines() if "check by hand:" not in line]
     assert max(map(len, lines)) <= columns
     assert columns < 100 or max(map(len, lines)) > 100
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+@pytest.mark.parametrize("name", ["", *cli.root.commands])
+def test_help_fits_and_says_what_each_flag_is_for(name: str, columns: int) -> None:
+    text, code = at_terminal(columns, *filter(None, [name]), "--help")
+    assert code == 0
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= columns
+    command = cli.root.commands[name] if name else cli.root
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden:
+            assert re.search(rf"^ +.*{option.opts[-1]}\b", text, re.MULTILINE)
+            assert option.help
 
 
 def test_the_same_words_through_a_pipe_in_plain_ascii(saved: Path) -> None:
