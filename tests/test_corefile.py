@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.parse import corefile
-from kubectl_dnsdebug.parse.corefile import Corefile, Plugin, parse
+from kubectl_dnsdebug.parse.corefile import Corefile, Plugin, kube_dns, parse
 
 KUBEADM = """\
 .:53 {
@@ -374,3 +374,36 @@ def test_the_longest_zone_wins(zones: list[str]) -> None:
         assert not fitting
     else:
         assert block.zones[0].rstrip(".") == max(fitting, key=len).rstrip(".")
+
+
+# -- kube-dns ----------------------------------------------------------------------------------
+
+STUBS = '{"corp.example": ["192.0.2.53", "192.0.2.54:5353"], "bad {zone}": ["192.0.2.1"]}'
+
+
+def test_kube_dns_keeps_names_and_addresses_alone() -> None:
+    kept = kube_dns.allow_listed('{"corp.example": ["192.0.2.53", "a b {", 7], "x": "y"}')
+    assert kept == '{"corp.example": ["192.0.2.53"], "x": []}'
+    assert kube_dns.allow_listed('["192.0.2.53", {"password": "x"}]') == '["192.0.2.53"]'
+    assert kube_dns.allow_listed("password") == ""
+    assert kube_dns.allow_listed(kept) == kept
+
+
+def test_kube_dns_sends_names_as_its_corefile_would() -> None:
+    found = kube_dns.as_corefile({"stubDomains": STUBS, "upstreamNameservers": '["192.0.2.1"]'})
+    assert found is not None
+    assert [(each.zone, each.to) for each in found.forwards()] == [
+        (".", ("192.0.2.1",)),
+        ("corp.example.", ("192.0.2.53", "192.0.2.54:5353")),
+    ]
+    plain = kube_dns.as_corefile({"stubDomains": "{}"})
+    assert plain is not None
+    assert [each.to for each in plain.forwards()] == [("/etc/resolv.conf",)]
+    assert kube_dns.as_corefile({"Corefile": ". {}"}) is None
+
+
+def test_what_is_imported_says_where_it_stands() -> None:
+    files = {"corp.server": "\ncorp.example:53 {\n  forward . 192.0.2.53\n}\n"}
+    found = corefile.parse(".:53 {\n  errors\n}\nimport custom/*.server\n", files)
+    (forward,) = found.forwards()
+    assert (forward.plugin.file, forward.plugin.line) == ("corp.server", 3)

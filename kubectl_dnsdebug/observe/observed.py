@@ -22,7 +22,7 @@ from kubectl_dnsdebug.model import (
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import discovery, host
+from kubectl_dnsdebug.observe import configuration, discovery, host
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import (
     Endpoint,
@@ -39,8 +39,8 @@ from kubectl_dnsdebug.observe.objects import (
     read_service,
 )
 from kubectl_dnsdebug.observe.reach import Reach as Reach
-from kubectl_dnsdebug.parse import corefile, dig, resolvconf
-from kubectl_dnsdebug.parse.corefile import Corefile
+from kubectl_dnsdebug.parse import dig, resolvconf
+from kubectl_dnsdebug.parse.corefile import Corefile, Forward
 from kubectl_dnsdebug.parse.resolvconf import ResolvConf
 
 TARGETS = (Role.TARGET, Role.SIBLING)
@@ -186,22 +186,19 @@ class Observed:
 
     @cached_property
     def corefile(self) -> Corefile:
-        """The DNS pods' Corefile, from whatever ConfigMap they mount. Missing when none is read."""
-        for fact in self.facts("configmap/"):
-            for key, text in sorted(at(fact.data, "data", default={}).items()):
-                if key == "Corefile" or key.endswith(".Corefile"):
-                    return corefile.parse(text)
-        raise Missing("the DNS pods mount no ConfigMap with a Corefile")
+        """The DNS pods' Corefile. Raises Missing when none was read."""
+        return configuration.corefile(self.facts("configmap/"))
+
+    @cached_property
+    def forwards(self) -> tuple[Forward, ...]:
+        """Where the DNS pods send names that are not their own. Raises Missing."""
+        return configuration.forwards(self.facts("configmap/"))
 
     @cached_property
     def domain(self) -> str:
         """The cluster domain that the DNS server owns: the Corefile's zone, else kubelet's word."""
-        try:
-            zones = [z for z in self.corefile.kubernetes_zones() if not z.endswith(".arpa.")]
-        except Missing:
-            zones = []
-        if zones:
-            return zones[0].rstrip(".")
+        if zone := configuration.zone(self.evidence.facts):
+            return zone
         for vantage in self.evidence.vantages:
             conf = self.conf_or_none(vantage)
             for suffix in conf.search if conf else ():

@@ -139,7 +139,7 @@ def _replicas(seen: Observed) -> tuple[Server, ...]:
 
 def _upstreams(seen: Observed) -> tuple[Server, ...]:
     try:
-        forwards = seen.corefile.forwards()
+        forwards = seen.forwards
     except Missing:
         return ()
     found = {
@@ -154,7 +154,7 @@ def _upstreams(seen: Observed) -> tuple[Server, ...]:
 
 def _stubs(seen: Observed) -> tuple[tuple[str, tuple[Server, ...]], ...]:
     try:
-        forwards = seen.corefile.forwards()
+        forwards = seen.forwards
     except Missing:
         return ()
     return tuple(

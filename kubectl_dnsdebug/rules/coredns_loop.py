@@ -78,7 +78,7 @@ def _outside_works(seen: Observed) -> bool:
 
 def _to_itself(seen: Observed) -> Iterator[tuple[Pod, str, str, tuple[str, ...]]]:
     """DNS pods whose forward line leads to the DNS Service, by a file or in so many words."""
-    targets = [to.removeprefix("dns://") for each in seen.corefile.forwards() for to in each.to]
+    targets = [to.removeprefix("dns://") for each in seen.forwards for to in each.to]
     configs = tuple(fact.id for fact in seen.facts("configmap/"))
     by_file = any(to.startswith("/") for to in targets)
     for pod in seen.dns_pods:

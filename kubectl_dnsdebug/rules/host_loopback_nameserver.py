@@ -105,7 +105,7 @@ def _harms(seen: Observed, subject: Subject) -> bool:
 def _threat(seen: Observed) -> Severity:
     """DNS pods that forward to the host's file break when they next start."""
     try:
-        forwards = seen.corefile.forwards()
+        forwards = seen.forwards
     except Missing:
         return Severity.WARNING
     uses = any(to.startswith("/") for each in forwards for to in each.to)

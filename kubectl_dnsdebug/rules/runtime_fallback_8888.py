@@ -87,7 +87,7 @@ def _configured(seen: Observed, subject: Subject) -> Iterator[tuple[str, str]]:
 def _wanted(seen: Observed) -> bool:
     """Whether the Corefile itself forwards to one of them: then somebody chose it."""
     try:
-        forwards = seen.corefile.forwards()
+        forwards = seen.forwards
     except Missing:
         return False
     return any(to.removeprefix("dns://") in _GIVEN for each in forwards for to in each.to)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Answer, Confidence, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
+from kubectl_dnsdebug.parse.corefile import Forward
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -14,9 +15,9 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "stubdomain-broken",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="Names under {zone} fail ({status}): the Corefile forwards them to {servers}, {why}.",
-    remedy="Correct the forward line for {zone} (Corefile line {line}) to a server that owns the "
-    "zone and that the DNS pods may reach, over UDP and TCP.",
+    message="Names under {zone} fail ({status}): {where} sends them to {servers}, {why}.",
+    remedy="Have {where} name a server for {zone} that owns the zone and that the DNS pods may "
+    "reach, over UDP and TCP.",
     verify="dig {zone} SOA @{first}   # from a pod",
     explains=("upstream-timeout", "upstream-servfail-refused", "coredns-replica-divergence"),
     on_nodes=False,
@@ -26,7 +27,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if not asked:
         symptoms.dns_serves(seen)  # Missing where nothing was asked at all
         return
-    for forward in seen.corefile.forwards():
+    for forward in seen.forwards:
         through, direct = _asked(seen, forward.zone)
         if not through or any(map(symptoms.says_something, through)):
             continue
@@ -51,7 +52,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "status": through[0].status.value.upper(),
                 "servers": " ".join(forward.to),
                 "why": why,
-                "line": forward.plugin.line,
+                "where": _where(seen, forward),
                 "first": forward.to[0] if forward.to else "",
             },
             confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
@@ -69,3 +70,13 @@ def _asked(seen: Observed, zone: str) -> tuple[list[Answer], list[Answer]]:
     ]
     through = [a for _, a in found if a.server in seen.cluster_ips]
     return through, [a for _, a in found if a.server not in seen.cluster_ips]
+
+
+def _where(seen: Observed, forward: Forward) -> str:
+    try:
+        named = forward in seen.corefile.forwards()
+    except Missing:
+        named = False
+    if not named:
+        return "stubDomains in the ConfigMap of kube-dns"
+    return f"line {forward.plugin.line} of {forward.plugin.file or 'the Corefile'}"

@@ -151,11 +151,15 @@ def dns(cluster: Cluster, wanted: DnsSetup) -> Iterator[None]:
 def _switch(cluster: Cluster, old: DnsSetup, new: DnsSetup) -> None:
     kubectl = cluster.kubectl
     pods = [pod["metadata"]["name"] for pod in dns_pods(cluster)]
-    kubectl.delete("deployment", "coredns", "-n", old.namespace, "--cascade=orphan")
-    kubectl.delete("replicaset", "-l", _selector(old), "-n", old.namespace, "--cascade=orphan")
+    for kind in ("deployment", "daemonset", "replicaset"):
+        kubectl.delete(kind, "-l", _selector(old), "-n", old.namespace, "--cascade=orphan")
     _end_pods(cluster, pods)
-    if dns_setup.service(old) != dns_setup.service(new):
-        kubectl.delete("service", old.service, "-n", old.namespace)
+    before, after = _by_key(old), _by_key(new)
+    for key, item in before.items():
+        kind, namespace, name = key
+        # A Service keeps its address for life; of the others goes what the new DNS has not.
+        if after.get(key) != item if kind == "Service" else namespace and key not in after:
+            kubectl.delete(kind, name, "-n", namespace)
     cluster.remember(new)
     kubectl.apply(dns_setup.objects(new))
     if old.namespace not in (new.namespace, "kube-system"):
@@ -165,6 +169,14 @@ def _switch(cluster: Cluster, old: DnsSetup, new: DnsSetup) -> None:
         _renew_shop(cluster)
     wait_dns_pods(cluster)
     cluster.wait_dns()
+
+
+def _by_key(setup: DnsSetup) -> dict[tuple[str, str, str], Object]:
+    """The objects of this DNS by kind, namespace and name."""
+    return {
+        (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): each
+        for each in dns_setup.objects(setup)["items"]
+    }
 
 
 def _selector(setup: DnsSetup) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.cluster.distributions import SHAPES
 from tests.cluster.images import COREDNS
 from tests.cluster.layout import WORKERS
 
@@ -49,6 +50,8 @@ class DnsSetup:
     corefile_text: str | None = None
     memory_limit: str = "170Mi"
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    distribution: str = "kubeadm"  # whose manifests; one of distributions.SHAPES
+    stub_server: str = ""  # of the stub zone that some of them have
 
     @property
     def first_service_ip(self) -> str:
@@ -129,7 +132,7 @@ def objects(setup: DnsSetup) -> dict[str, Any]:
         },
         "subjects": [{"kind": "ServiceAccount", **where}],
     }
-    return listed(
+    plain = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": setup.namespace}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": where},
         role,
@@ -137,7 +140,8 @@ def objects(setup: DnsSetup) -> dict[str, Any]:
         config_map(setup),
         service(setup),
         deployment(setup),
-    )
+    ]
+    return listed(*SHAPES[setup.distribution](setup, plain))
 
 
 def deployment(setup: DnsSetup) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubectl_dnsdebug.parse.corefile import kube_dns as kube_dns
 from kubectl_dnsdebug.parse.corefile.blocks import (
     Corefile,
     Forward,
@@ -25,6 +26,7 @@ __all__ = [
     "allow_listed",
     "denial_ttl",
     "is_under",
+    "kube_dns",
     "order",
     "parse",
     "template",

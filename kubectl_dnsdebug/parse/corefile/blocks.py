@@ -18,12 +18,16 @@ _ORDER = (  # noqa: SIM905 - one word a line would bury the order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One directive as written: `forward . 192.0.2.53 { ... }`; `block` holds its inner lines."""
+    """One directive as written: `forward . 192.0.2.53 { ... }`; `block` holds its inner lines.
+
+    `line` counts from 1, in the imported text of the name `file` where there is one.
+    """
 
     name: str
     args: tuple[str, ...] = ()
     block: tuple[tuple[str, ...], ...] = ()
     line: int = 0
+    file: str = ""
 
     def property(self, name: str) -> tuple[str, ...] | None:
         """The words after `name` on the first inner line that begins with it; None without one."""

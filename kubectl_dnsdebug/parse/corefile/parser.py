@@ -150,7 +150,10 @@ class _Parser:
                 words.pop()
                 block = _lines(self._body(line[0].line))
             name, *args = words or ["{"]
-            plugins.append(Plugin(name=name, args=tuple(args), block=block, line=line[0].line))
+            plugin = Plugin(
+                name=name, args=tuple(args), block=block, line=line[0].line, file=line[0].file
+            )
+            plugins.append(plugin)
         if opened:
             self.problems.append(f"line {start}: a brace is not closed")
         return plugins

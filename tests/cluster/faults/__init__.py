@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tests.cluster.faults import (
     corefile,
+    distributions,
     flows,
     names,
     node,
@@ -18,6 +19,7 @@ from tests.cluster.faults import (
     odd_dns,
     odd_pod,
     path,
+    plugin_policy,
     pod,
     pod_image,
     pod_start,
@@ -35,6 +37,7 @@ LAYERS = (
     path,
     flows,
     policy,
+    plugin_policy,
     nodelocal,
     server,
     corefile,
@@ -43,6 +46,7 @@ LAYERS = (
     odd,
     odd_pod,
     odd_dns,
+    distributions,
 )
 ALL = tuple(fault for layer in LAYERS for fault in layer.FAULTS)
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in ALL}
