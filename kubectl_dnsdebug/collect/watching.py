@@ -99,7 +99,7 @@ def watch(
     listener = threading.Thread(target=_listen, args=(session, spot, heard, patience), daemon=True)
     listener.start()
     try:
-        _look_on(request, spot, heard, follower, tell, stop)
+        _look_on(seen, spot, heard, follower, tell, stop)
     finally:
         heard.over.set()
         follower.stop()
@@ -164,7 +164,7 @@ def _stand(
 
 
 def _look_on(
-    request: Request,
+    seen: Observed,
     spot: Spot,
     heard: _Heard,
     follower: Follower,
@@ -172,18 +172,20 @@ def _look_on(
     stop: threading.Event,
 ) -> None:
     """Tell what has come, until it is over."""
+    length, names = seen.evidence.request.watch, watched.names(seen)
     while not stop.wait(TICK) and not heard.over.is_set():
         elapsed = max(0.0, time.monotonic() - heard.began)
         tell(
             Watch(
-                seconds=min(elapsed, request.watch),
-                asked_for=request.watch,
-                series=tuple(watched.series(_transcripts(spot, heard))),
+                seconds=min(elapsed, length),
+                asked_for=length,
+                series=watched.series(_transcripts(spot, heard)),
                 changes=follower.changes(heard.began),
                 gaps=(),
+                names=names,
             )
         )
-        if elapsed > request.watch + TAIL:
+        if elapsed > length + TAIL:
             return
 
 
@@ -195,8 +197,9 @@ def _result(
     seconds = min(time.monotonic() - heard.began, request.watch) if found else 0.0
     began = heard.began if found else time.monotonic()
     failed = (_gap(heard.failure),) if heard.failure else ()
-    if not any(watched.series(found)) and not failed:
-        failed = (_gap("nothing was asked before the watch ended"),)
+    if not any(each.samples for each in watched.series(found)) and not failed:
+        why = next((t.failure for t in found if t.failure), "the watch ended before it began")
+        failed = (_gap(f"nothing was asked: {why}"),)
     return Watched(
         transcripts=found,
         facts=(*follower.facts(began), *failed),

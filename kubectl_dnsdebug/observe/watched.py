@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from kubectl_dnsdebug.model import State, Transcript, Transport
+from kubectl_dnsdebug.model import Missing, State, Transcript, Transport
 from kubectl_dnsdebug.observe.objects import at, items
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse import dig, samples
@@ -147,7 +147,7 @@ NOT_READY = "not ready"
 class Watch:
     """A whole watch. `seconds` is how long it was, `asked_for` how long it should have been.
 
-    `gaps` say what of the cluster could not be followed.
+    `gaps` say what of the cluster could not be followed. `names` are those of DNS pods by address.
     """
 
     seconds: float
@@ -155,6 +155,7 @@ class Watch:
     series: tuple[Series, ...]
     changes: tuple[Change, ...]
     gaps: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, *whats: What, server: str = "") -> tuple[Series, ...]:
         """Series that ask this; of that server, if given."""
@@ -178,6 +179,12 @@ class Watch:
         if away is not None:
             spans.append((away - MARGIN, float("inf")))
         return tuple(spans)
+
+    def fair(self, series: Series) -> Series:
+        """The part of a series for which its server can answer: not while it was no endpoint."""
+        if series.what is not What.DIRECT:
+            return series
+        return series.without(self.absences(series.server))
 
     def upheavals(self) -> tuple[tuple[float, float], ...]:
         """When the DNS servers themselves changed: what is lost about then is no wonder."""
@@ -209,14 +216,28 @@ def watched(seen: Observed) -> Watch | None:
     return Watch(
         seconds=seen.evidence.timing.get("watch", 0.0),
         asked_for=asked_for,
-        series=tuple(series(seen.evidence.transcripts)),
+        series=series(seen.evidence.transcripts),
         changes=tuple(sorted(changes, key=lambda change: change.at)),
         gaps=tuple(f.reason for f in facts if f.state is State.UNKNOWN),
+        names=names(seen),
     )
 
 
-def series(transcripts: Iterable[Transcript]) -> Iterator[Series]:
-    """The series among these. What was put once is none: the texts of failures are for reading."""
+def names(seen: Observed) -> dict[str, str]:
+    """The DNS pods by address. Never Missing."""
+    try:
+        return {each.ip: each.pod for each in seen.dns_endpoints if each.pod}
+    except Missing:
+        return {}
+
+
+def series(transcripts: Iterable[Transcript]) -> tuple[Series, ...]:
+    """The series among these, by what they ask. The texts of single failures are none."""
+    order = list(What)
+    return tuple(sorted(_series(transcripts), key=lambda each: order.index(each.what)))
+
+
+def _series(transcripts: Iterable[Transcript]) -> Iterator[Series]:
     for each in transcripts:
         what, _, _ = each.probe.removeprefix(PREFIX).partition(".")
         if not each.probe.startswith(PREFIX) or "~" in each.probe or what not in set(What):

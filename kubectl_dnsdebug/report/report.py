@@ -103,7 +103,12 @@ def build(
     grave = tuple(c for c in causes if any(f.severity is not Severity.INFO for f in flatten((c,))))
     matrices = pictures.matrices(seen)
     watched = watch.picture(seen)
-    unexplained = [] if swept else [*watch.failures(watched), *pictures.failures(matrices)]
+    explained = {
+        id for f in flatten(causes) if f.severity is not Severity.INFO for id in f.evidence
+    }
+    unexplained = (
+        [] if swept else [*watch.failures(watched, explained), *pictures.failures(matrices)]
+    )
     if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):
         unknown = (
             *(

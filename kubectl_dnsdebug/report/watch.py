@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,13 +30,12 @@ STEPS = {
 SLOTS = 60  # of the time line
 MOST_CHANGES = 40  # that the report tells; all are in the evidence
 _GLIBC, _MUSL = (5.0, 2), (2.5, 2)  # seconds until it asks again, how often it asks
-_ABOUT = {
-    What.FRESH: "new source ports",
-    What.FIXED: "one source port",
-    What.TCP: "over TCP",
-    What.DIRECT: "asked directly",
-    What.OUTSIDE: "a name outside",
-    What.LIBC: "getent",
+_HOW = {
+    What.FRESH: ", new ports",
+    What.FIXED: ", one port",
+    What.TCP: ", TCP",
+    What.DIRECT: " directly",
+    What.OUTSIDE: ", outside",
 }
 
 
@@ -54,6 +53,7 @@ class Row:
     p99: float | None
     longest: float | None
     slots: tuple[tuple[int, int], ...]  # asked and lost in each slot of the time line
+    trouble: str  # what is not as it should be, in words
     others: tuple[tuple[str, int], ...]  # outcomes that are neither good answers nor losses
 
 
@@ -111,7 +111,7 @@ def build(watch: Watch) -> Picture:
     return Picture(
         seconds=watch.seconds,
         asked_for=watch.asked_for,
-        rows=tuple(_row(each, span) for each in watch.series),
+        rows=tuple(_row(each, watch, span) for each in watch.series),
         bars=histogram(_times(dig), _times(libc)),
         clients=tuple(_clients(watch)),
         changes=watch.changes,
@@ -119,19 +119,20 @@ def build(watch: Watch) -> Picture:
     )
 
 
-def label(series: Series) -> str:
+def label(series: Series, names: Mapping[str, str]) -> str:
     """Who is asked, and how."""
-    who = series.server or f"{_ABOUT[What.LIBC]} {series.name}"
     if series.what is What.LIBC:
-        return who
-    return f"{who} {_ABOUT[series.what]}"
+        return f"getent {series.name}"
+    who = names.get(series.server, "") if series.what is What.DIRECT else ""
+    return who or f"{series.server}{_HOW[series.what]}"
 
 
-def _row(series: Series, span: float) -> Row:
+def _row(series: Series, watch: Watch, span: float) -> Row:
     times = sorted(_times([series]))
+    name = label(series, watch.names)
     return Row(
         series=series,
-        label=label(series),
+        label=name,
         asked=series.asked,
         answered=series.asked - series.lost,
         lost=series.lost,
@@ -140,6 +141,7 @@ def _row(series: Series, span: float) -> Row:
         p99=percentile(times, 99),
         longest=times[-1] if times else None,
         slots=slots(series.samples, span),
+        trouble=_trouble(watch.fair(series), name),
         others=tuple(
             sorted(
                 Counter(
@@ -150,6 +152,18 @@ def _row(series: Series, span: float) -> Row:
             )
         ),
     )
+
+
+def _trouble(series: Series, name: str) -> str:
+    if series.what is What.LIBC:
+        slow = f"{series.slow} of {series.asked} look-ups"
+        return f"{name} waits for seconds ({slow})" if series.stalls else ""
+    if series.lossy:
+        return f"{series.lost} of {series.asked} questions are lost: {name}"
+    if series.wavers:
+        said = ", ".join(f"{count} {word}" for word, count in series.outcomes.most_common())
+        return f"answers differ: {name} ({said})"
+    return ""
 
 
 def _times(series: Iterable[Series]) -> list[float]:
@@ -202,7 +216,7 @@ def slot_of(moment: float, span: float) -> int:
 def _clients(watch: Watch) -> Iterator[Client]:
     """From new ports, as C libraries ask: of the first server of the file that was asked."""
     first = next(iter(watch.of(What.FRESH)), None)
-    if first is not None and first.samples:
+    if first is not None and first.lost:
         for libc, (wait, tries) in (("glibc", _GLIBC), ("musl", _MUSL)):
             yield client(libc, [s.lost for s in first.samples], wait, tries)
 
@@ -232,34 +246,23 @@ def picture(seen: Observed) -> Picture | None:
     return replace(build(found), subject=targets[0] if targets else CLUSTER)
 
 
-def failures(picture: Picture | None) -> list[tuple[Subject, str]]:
-    """What came and went, for the target: the symptom without a cause."""
-    said = [*_failing(picture)] if picture else []
+def failures(picture: Picture | None, explained: Collection[str] = ()) -> list[tuple[Subject, str]]:
+    """What came and went, for the target: the symptom without a cause. `explained` are the ids of
+    evidence that some finding rests on."""
+    rows = [r for r in picture.rows if r.trouble] if picture else []
+    said = [row.trouble for row in rows if row.series.id not in explained]
     if picture is None or not said:
         return []
     more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
     return [(picture.subject, f"no known cause fits, yet now and then {'; '.join(said[:3])}{more}")]
 
 
-def _failing(picture: Picture) -> Iterator[str]:
-    for row in picture.rows:
-        series = row.series
-        if series.what is What.LIBC:
-            if series.stalls:
-                yield f"{row.label} waits for seconds ({series.slow} of {series.asked} look-ups)"
-        elif series.lossy:
-            yield f"{row.lost} of {row.asked} questions are lost: {row.label}"
-        elif series.wavers:
-            said = ", ".join(f"{count} {word}" for word, count in series.outcomes.most_common())
-            yield f"answers differ: {row.label} ({said})"
-
-
 def unknowns(picture: Picture | None) -> Iterator[Unknown]:
     """What could not be watched. Without a single question that matters."""
-    for gap in picture.gaps if picture else ():
-        yield Unknown(
-            rule=WATCH, subject=picture.subject, reason=gap, matters=not picture.asked
-        )
+    if picture is None:
+        return
+    for gap in picture.gaps:
+        yield Unknown(rule=WATCH, subject=picture.subject, reason=gap, matters=not picture.asked)
 
 
 def as_json(picture: Picture) -> dict[str, Any]:

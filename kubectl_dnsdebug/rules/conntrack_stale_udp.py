@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Vantage
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.host import HostView
+from kubectl_dnsdebug.observe.intermittent import stuck_flows
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.watched import watched
 from kubectl_dnsdebug.parse.host import Flow
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -53,6 +55,28 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 confidence=Confidence.LIKELY,
                 settles="the conntrack table of the node (--deep)",
             )
+    yield from _seen_over_time(seen, subject, place)
+
+
+def _seen_over_time(seen: Observed, subject: Subject, place: Vantage) -> Iterator[Found]:
+    """A flow that got stuck, or was so for a while, as a watch shows it."""
+    watch = watched(seen)
+    for flow in stuck_flows(watch) if watch else ():
+        yield Found(
+            evidence=(flow.fixed.id, flow.fresh.id),
+            args={
+                "pod": subject.name,
+                "node": place.node,
+                "server": flow.fixed.server,
+                "port": flow.fixed.source_port,
+                "summary": f"{flow.meanwhile} of {flow.meanwhile} meanwhile",
+                "proof": f" It began {flow.since:.0f} s into the watch, "
+                + ("and lasted." if flow.lasts else "and went by itself."),
+            },
+            confidence=Confidence.LIKELY,
+            settles="the conntrack table of the node (--deep)",
+            severity=None if flow.lasts else Severity.WARNING,
+        )
 
 
 def _entries(

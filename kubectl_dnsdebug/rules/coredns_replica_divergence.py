@@ -20,8 +20,10 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.intermittent import weak_replicas
 from kubectl_dnsdebug.observe.objects import Endpoint
-from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.observe.watched import Series, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -39,8 +41,12 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     places = [v for v in seen.evidence.vantages if not v.failure]
     direct = {place.id: symptoms.replicas_seen(seen, place) for place in places}
-    if all(reach.fine for reaches in direct.values() for _, reach in reaches) and not any(
-        not symptoms.says_something(a) for a in _all_answers(seen)
+    watch = watched(seen)
+    weak = next(weak_replicas(watch), None) if watch else None
+    if (
+        not weak
+        and all(reach.fine for reaches in direct.values() for _, reach in reaches)
+        and not any(not symptoms.says_something(a) for a in _all_answers(seen))
     ):
         if not places:
             symptoms.dns_serves(seen)  # raises what kept us from looking
@@ -53,6 +59,43 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if found:
             yield found
             return
+    if weak and (found := _now_and_then(seen, places, ready, *weak)):
+        yield found
+
+
+def _now_and_then(
+    seen: Observed, places: list[Vantage], ready: list[Endpoint], bad: Series, sound: Series
+) -> Found | None:
+    """Silent now and then, as a watch shows it, while another one never was."""
+    endpoint = next((e for e in ready if e.ip == bad.server), None)
+    if endpoint is None:
+        return None
+    here = {v.node for v in places if v.role in TARGETS}
+    near = [reach for place, reach in _asked(seen, places, endpoint) if place.node == endpoint.node]
+    if endpoint.node not in here:
+        if not near:
+            raise Missing(
+                f"no probe on {endpoint.node} tells a DNS pod that is silent now and then from a "
+                "way to it that loses packets"
+            )
+        if all(reach.fine for reach in near):
+            return None
+    other = next((e.pod for e in ready if e.ip == sound.server), "") or sound.server
+    return Found(
+        evidence=(bad.id, sound.id, *(id for reach in near for id in symptoms.ids(reach, most=1))),
+        args={
+            "pod": endpoint.pod or endpoint.ip,
+            "node": endpoint.node,
+            "ip": endpoint.ip,
+            "port": bad.port,
+            "name": bad.name,
+            "count": len(ready),
+            "what": f"is silent now and then ({bad.lost} of {bad.asked} questions lost)",
+            "others": f"{other} answers each time",
+        },
+        confidence=Confidence.LIKELY,
+        settles=f"the same questions, put for longer on {endpoint.node} itself",
+    )
 
 
 def _all_answers(seen: Observed) -> Iterator[Answer]:
