@@ -136,7 +136,7 @@ _CALICO_RULE: Shape = {
     "http": {"methods": True},
 }
 _ADMIN_RULE: Shape = dict.fromkeys(("action", "to", "from", "ports", "protocols"), True)
-_OTHER: Shape = {"metadata": {"name": True, "namespace": True}}
+_OTHER: dict[str, Any] = {"metadata": {"name": True, "namespace": True}}
 POLICY_OF_FAMILY: Mapping[str, Shape] = {
     "cilium.io": _OTHER | {"spec": _CILIUM_SPEC, "specs": _CILIUM_SPEC},
     "projectcalico.org": _OTHER

@@ -46,7 +46,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not lost:
             continue
         endpoints = [e for e, _ in lost]
-        found = _on_paper(seen, client, lost) or _everywhere(seen, place, client, endpoints)
+        found = (
+            _on_paper(seen, client, lost)
+            or _by_plugin(seen, client, place, lost)
+            or _everywhere(seen, place, client, endpoints)
+        )
         if found:
             yield found
             return
