@@ -14,7 +14,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 @rule(
     "coredns-placement-rollout",
     scope=Scope.CLUSTER,
-    severity=Severity.WARNING,
+    severity=Severity.INFO,
     message="{what}: names stop resolving {when}.",
     remedy="Run two DNS pods or more, spread over nodes (topologySpreadConstraints or required "
     "anti-affinity), with a PodDisruptionBudget, and let them serve on for seconds when they are "
@@ -37,7 +37,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         else f"All {len(pods)} DNS pods are on {pods[0].node}"
     )
     yield Found(
-        severity=Severity.INFO,
         evidence=facts,
         args={
             "what": what,
@@ -63,4 +62,5 @@ def _lost_meanwhile(seen: Observed) -> Iterator[Found]:
             "when": "for moments whenever DNS pods are replaced",
             "namespace": changes[0].fact.split("/")[2],
         },
+        severity=Severity.WARNING,  # names were lost, where the rule else speaks of what may come
     )
