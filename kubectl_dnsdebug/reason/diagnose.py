@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from kubectl_dnsdebug.model import (
     CLUSTER,
@@ -18,6 +20,8 @@ from kubectl_dnsdebug.model import (
 )
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Rule
+
+MOST = 24  # nodes that are judged by what the API says of them, of those where nothing ran
 
 
 def diagnose(seen: Observed, rules: Sequence[Rule]) -> tuple[Verdict, ...]:
@@ -36,7 +40,16 @@ def subjects(seen: Observed, rule: Rule) -> tuple[Subject, ...]:
             return seen.looked_from
         case Scope.NODE:
             names = dict.fromkeys(v.node for v in seen.evidence.vantages if v.node)
-            return tuple(node(name) for name in names)
+            return tuple(node(name) for name in (*names, *islice(_not_ready(seen, names), MOST)))
+
+
+def _not_ready(seen: Observed, looked_at: Collection[str]) -> Iterable[str]:
+    """Nodes of the targets where nothing was tried, as their own condition says what is wrong."""
+    for subject in seen.subjects:
+        if subject.scope is Scope.NODE and subject.name not in looked_at:
+            with suppress(Missing):
+                if not seen.node(subject.name).ready:
+                    yield subject.name
 
 
 def _judge(rule: Rule, seen: Observed, subject: Subject) -> Verdict:

@@ -6,7 +6,7 @@ the same answers, and for those that fail alike where all of their kind that wer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kubectl_dnsdebug.model import Cause, Finding, Scope, Severity, Subject, node
@@ -29,7 +29,8 @@ def names(nodes: Sequence[str], most: int = MOST_NAMED) -> str:
 def gathered(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> tuple[Cause, ...]:
     """The causes, those of one rule and one remedy as one that names every node it holds for."""
     causes = tuple(causes)
-    return _merged(causes, _bearers(seen, sweep, [*_flat(causes)]))
+    everyone = frozenset(swept.name for swept, _ in sweep.nodes)
+    return _merged(causes, _bearers(seen, sweep, [*_flat(causes)]), everyone)
 
 
 def explained(sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
@@ -123,15 +124,21 @@ def _bearers(
 
 
 def _merged(
-    causes: Iterable[Cause], bearers: Mapping[Finding, tuple[Subject, ...]]
+    causes: Iterable[Cause],
+    bearers: Mapping[Finding, tuple[Subject, ...]],
+    nodes: Collection[str],
 ) -> tuple[Cause, ...]:
     kinds: dict[object, list[Cause]] = {}
     for cause in causes:
-        kinds.setdefault(_kind(cause.finding), []).append(cause)
-    return tuple(_one(alike, bearers) for alike in kinds.values())
+        kinds.setdefault(_kind(cause.finding, nodes), []).append(cause)
+    return tuple(_one(alike, bearers, nodes) for alike in kinds.values())
 
 
-def _one(alike: Sequence[Cause], bearers: Mapping[Finding, tuple[Subject, ...]]) -> Cause:
+def _one(
+    alike: Sequence[Cause],
+    bearers: Mapping[Finding, tuple[Subject, ...]],
+    nodes: Collection[str],
+) -> Cause:
     first = min(alike, key=lambda cause: natural(cause.finding.subject.name))
     everyone = {whose for cause in alike for whose in bearers[cause.finding]}
     return Cause(
@@ -139,15 +146,16 @@ def _one(alike: Sequence[Cause], bearers: Mapping[Finding, tuple[Subject, ...]])
         others=tuple(
             sorted(everyone - {first.finding.subject}, key=lambda whose: natural(whose.name))
         ),
-        explains=_merged((below for cause in alike for below in cause.explains), bearers),
+        explains=_merged((below for cause in alike for below in cause.explains), bearers, nodes),
     )
 
 
-def _kind(finding: Finding) -> object:
-    """Equal for findings that are one: the same is to be done, on each node."""
+def _kind(finding: Finding, nodes: Collection[str]) -> object:
+    """Equal for findings that are one: the same is to be done, on whichever node."""
     if finding.subject.scope is not Scope.NODE:
         return finding
-    remedy = finding.remedy.replace(finding.subject.name, "")
+    words = (word.strip("_.,:;()'\"") for word in finding.remedy.split())
+    remedy = tuple(word for word in words if word not in nodes)
     return finding.rule, finding.severity, finding.confidence, remedy
 
 

@@ -25,14 +25,14 @@ HEADS = {
     Check.UPSTREAM: "host",
     Check.HOST: "net",
 }
-MEANINGS = (
-    "file: resolv.conf as kubelet should write it",
-    "udp, tcp: the DNS Service",
-    "pods: each DNS pod, asked directly",
-    "ext: a name outside the cluster",
-    "host: the host's nameservers, asked by a Default pod",
-    "net: the DNS Service from the node's own network",
-)
+MEANINGS = {
+    Check.CONF: "file: resolv.conf as kubelet should write it",
+    Check.SERVICE_UDP: "udp, tcp: the DNS Service",
+    Check.DNS_PODS: "pods: each DNS pod, asked directly",
+    Check.OUTSIDE: "ext: a name outside the cluster",
+    Check.UPSTREAM: "host: the host's nameservers, asked by a Default pod",
+    Check.HOST: "net: the DNS Service from the node's own network",
+}
 WORDS = {
     Mark.OK: "ok",
     Mark.PART: "PART",
@@ -139,7 +139,7 @@ def _map(sweep: Sweep, style: Style) -> Iterator[str]:
     if rest := folded(sweep):
         yield rest
     if rows:
-        yield from _legend({node.cells[check].mark for node in rows for check in checks}, style)
+        yield from _legend({n.cells[c].mark for n in rows for c in checks}, checks, style)
 
 
 def _cut(name: str) -> str:
@@ -151,7 +151,7 @@ def _cell(mark: Mark, style: Style, width: int) -> str:
     return style.paint(text, TONES[mark]) + " " * (width - len(text))
 
 
-def _legend(marks: set[Mark], style: Style) -> Iterator[str]:
+def _legend(marks: set[Mark], checks: Sequence[Check], style: Style) -> Iterator[str]:
     """What occurs, then what the columns are."""
     symbols = _BLOCKS if style.unicode else WORDS
     told = [
@@ -159,7 +159,7 @@ def _legend(marks: set[Mark], style: Style) -> Iterator[str]:
         for mark in Mark
         if mark in marks and symbols[mark] != _LEGEND[mark]
     ]
-    lines = [*told, *MEANINGS]
+    lines = [*told, *(MEANINGS[check] for check in checks if check in MEANINGS)]
     yield from wrap("; ".join(lines), style.width, first="  ")
 
 

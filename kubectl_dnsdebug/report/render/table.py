@@ -52,10 +52,10 @@ def _pictures(report: Report, subject: str, style: Style) -> Iterator[str]:
 
 def _nodes(report: Report, style: Style) -> Iterator[str]:
     asked = report.target["nodes"]
-    what = [one_line(asked["picked_by"]) or "by name"]
-    what += [nodes.tally(report.sweep)] if report.sweep else []
-    text = f"{asked['count']} ({'; '.join(what)})"
-    yield from entry("nodes", f"{text}; asked by pods in namespace {asked['namespace']}", style)
+    how = f" ({one_line(asked['picked_by'])})" if asked["picked_by"] else ""
+    tally = nodes.tally(report.sweep) if report.sweep else ""
+    text = f"{asked['count']}{how}: {tally}; asked by pods in namespace {asked['namespace']}"
+    yield from entry("nodes", text, style)
 
 
 def _header(report: Report, style: Style) -> list[str]:
