@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -245,6 +248,20 @@ def test_a_plugin_gives_a_token(secure: FakeApi, tmp_path: Path) -> None:
     cluster = {"server": secure.url, "certificate-authority-data": ca}
     spec = {"interactive": False, "cluster": cluster}
     assert json.loads(info) == {"apiVersion": V1, "kind": "ExecCredential", "spec": spec}
+
+
+def test_a_plugin_on_windows_does_not_find_our_libraries(
+    secure: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program's own folder is searched again once the plugin has started."""
+    said: list[str | None] = []
+    kernel = SimpleNamespace(SetDllDirectoryW=said.append)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "_MEIPASS", "C:/dnsdebug/_internal", raising=False)
+    user = plugin(tmp_path, grants('{"token": "t"}'))
+    assert headers_of(secure, user) == {"authorization": "Bearer t"}
+    assert said == [None, "C:/dnsdebug/_internal"]
 
 
 def test_a_plugin_gives_a_certificate(secure: FakeApi, pki: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -237,19 +237,36 @@ def _clean_environ() -> dict[str, str]:
     return environ
 
 
+@contextmanager
+def _its_own_libraries() -> Iterator[None]:
+    """On Windows a child takes over where a frozen program looks for libraries first: not there."""
+    if sys.platform != "win32":
+        yield
+        return
+    import ctypes
+
+    search_first = ctypes.windll.kernel32.SetDllDirectoryW
+    search_first(None)
+    try:
+        yield
+    finally:
+        search_first(getattr(sys, "_MEIPASS", None))
+
+
 def _run(argv: list[str], environ: Mapping[str, str], interactive: bool) -> tuple[int, str, str]:
     """Run to the end: exit code, stdout, stderr. When interactive, the plugin has the terminal."""
     # Away from the terminal it leads its own process group, so that its children can be ended too.
-    process = subprocess.Popen(
-        argv,
-        env=environ,
-        stdin=None if interactive else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=None if interactive else subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=not interactive,
-    )
+    with _its_own_libraries():
+        process = subprocess.Popen(
+            argv,
+            env=environ,
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if interactive else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=not interactive,
+        )
     try:
         out, err = process.communicate(timeout=None if interactive else PLUGIN_TIMEOUT)
     except BaseException:
