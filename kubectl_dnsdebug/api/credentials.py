@@ -240,17 +240,17 @@ def _clean_environ() -> dict[str, str]:
 @contextmanager
 def _its_own_libraries() -> Iterator[None]:
     """On Windows a child takes over where a frozen program looks for libraries first: not there."""
-    if sys.platform != "win32":
-        yield
-        return
-    import ctypes
+    if sys.platform == "win32":
+        import ctypes
 
-    search_first = ctypes.windll.kernel32.SetDllDirectoryW
-    search_first(None)
-    try:
+        search_first = ctypes.windll.kernel32.SetDllDirectoryW
+        search_first(None)
+        try:
+            yield
+        finally:
+            search_first(getattr(sys, "_MEIPASS", None))
+    else:
         yield
-    finally:
-        search_first(getattr(sys, "_MEIPASS", None))
 
 
 def _run(argv: list[str], environ: Mapping[str, str], interactive: bool) -> tuple[int, str, str]:
