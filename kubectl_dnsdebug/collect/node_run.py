@@ -40,9 +40,11 @@ class NodeRun:
         try:
             self._sweep.run(deadline)
             self._swept = time.monotonic()
-            with ThreadPoolExecutor(max_workers=1) as pool:
+            with ThreadPoolExecutor(max_workers=2) as pool:
                 cleaning = pool.submit(cleanup.settle, self._session, self._ledger)
+                kubelets = pool.submit(self._kubelets)
                 self._look_closer(deadline)
+                self._more += tuple(kubelets.result())
                 cleaning.result()
         finally:
             cleanup.settle(self._session, self._ledger)
@@ -67,16 +69,19 @@ class NodeRun:
                 self._plan.pull_secrets,
             )
             seen = Observed(self._with_sweep())
-        known = {fact.id for fact in self._seen.facts}
-        kubelets = [each for each in nodes if f"configz/{each}" not in known]
-        self._more = tuple(
-            together(partial(survey.kubelet, self._session, each) for each in kubelets)
-        )
         # Without an ill node the events of its namespace still are worth a look.
         about = ill or [self._pod(each) for each in nodes[:1]]
-        self._more += survey.aftermath(
+        self._more = survey.aftermath(
             self._session, self._seen.facts, about, ill=bool(ill), stale=run.stale(seen)
         )
+
+    def _kubelets(self) -> list[Fact]:
+        """The configuration of those kubelets whose nodes are looked at closely. One that started
+        nothing would not answer either."""
+        known = {fact.id for fact in self._plan.evidence.facts}
+        nodes = dict.fromkeys(v.node for v in self._sweep.vantages if not v.failure)
+        unread = [each for each in nodes if f"configz/{each}" not in known]
+        return together(partial(survey.kubelet, self._session, each) for each in unread)
 
     def _pod(self, node: str) -> Pod:
         return plain_pod(self._plan.home, node)
