@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
 from kubectl_dnsdebug.collect import allowlist, plugin_policies
@@ -256,10 +257,21 @@ def _config(session: Session, namespace: str, name: str) -> Fact:
     if not reply.ok:
         return failed(id, reply, need)
     texts = at(reply.body, "data", default={})
-    return Fact(
-        id=id,
-        state=State.GOT,
-        data={"data": {key: _kept(key, clean(text)) for key, text in texts.items()}},
+    data: dict[str, Any] = {"data": {key: _kept(key, clean(text)) for key, text in texts.items()}}
+    if changed := _changed(reply.body):
+        data["changed"] = changed
+    return Fact(id=id, state=State.GOT, data=data)
+
+
+def _changed(config: Json) -> str:
+    """When anybody last wrote its texts; whose hand it was is not kept."""
+    return max(
+        (
+            str(each.get("time", ""))
+            for each in at(config, "metadata", "managedFields", default=())
+            if at(each, "fieldsV1", "f:data") is not None
+        ),
+        default="",
     )
 
 

@@ -1,12 +1,7 @@
-"""The DNS servers as their pods, logs and Deployments show them: what several rules on servers ask.
-
-The API server stamps every log line, so that a line can be told from an old one.
-"""
+"""The DNS servers as their pods and Deployments show them: what several rules on servers ask."""
 
 from __future__ import annotations
 
-import calendar
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,76 +9,6 @@ from kubectl_dnsdebug.model import Missing, Transport
 from kubectl_dnsdebug.observe import discovery
 from kubectl_dnsdebug.observe.objects import Pod, Service, at, items
 from kubectl_dnsdebug.observe.observed import Observed
-
-RECENT = 300  # seconds: long enough for what repeats by itself, short enough to be about now
-DAY = 86_400.0
-_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
-_UPSTREAM = re.compile(
-    r"plugin/errors: \d+ (?P<name>\S+) (?P<type>[A-Z0-9]+): "
-    r".*->\[?(?P<upstream>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d+): (?P<why>.+)"
-)
-
-
-def age(seen: Observed, stamp: str) -> float:
-    """Seconds from an RFC 3339 stamp (or a line that begins with one) to the collection; infinite
-    without one."""
-    then, now = _STAMP.match(stamp), _STAMP.match(seen.evidence.collected_at)
-    if not then or not now:
-        return float("inf")
-    first, last = (calendar.timegm(tuple(map(int, m.groups()))) for m in (then, now))
-    return float(last - first)
-
-
-def lines(seen: Observed, *words: str, pod: Pod | None = None) -> tuple[tuple[str, str], ...]:
-    """(fact id, line) of the DNS servers' logs with all the words, of one pod if given. Never
-    Missing."""
-    of_pod = (
-        {f"log/{pod.namespace}/{pod.name}", f"log-previous/{pod.namespace}/{pod.name}"}
-        if pod
-        else None
-    )
-    return tuple(
-        (id, line) for id, line in seen.log_lines(*words) if of_pod is None or id in of_pod
-    )
-
-
-def recent_lines(
-    seen: Observed, *words: str, pod: Pod | None = None, within: float = RECENT
-) -> tuple[tuple[str, str], ...]:
-    """Those of the lines that are not older than so many seconds."""
-    found = lines(seen, *words, pod=pod)
-    return tuple((id, line) for id, line in found if age(seen, line) <= within)
-
-
-def message(line: str) -> str:
-    """A log line without the API server's stamp, short enough for a sentence."""
-    stamp, _, rest = line.partition(" ")
-    return (rest if _STAMP.match(stamp) else line).strip()[:240]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamError:
-    """A question that a DNS server forwarded in vain. `id` is the log's fact, `why` the system's
-    words."""
-
-    id: str
-    name: str
-    upstream: str
-    why: str
-
-
-def upstream_errors(seen: Observed, pod: Pod | None = None) -> tuple[UpstreamError, ...]:
-    """What the servers logged of late about upstreams that gave no answer. Never Missing."""
-    return tuple(
-        UpstreamError(
-            id=id,
-            name=found["name"].lower(),
-            upstream=found["upstream"],
-            why=found["why"].strip(),
-        )
-        for id, line in recent_lines(seen, "plugin/errors:", "->", pod=pod)
-        if (found := _UPSTREAM.search(line))
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +63,6 @@ def dns_pod(seen: Observed, ip: str) -> Pod | None:
 def lacking(service: Service) -> Iterator[Transport]:
     """Transports over which a DNS Service takes nothing."""
     yield from (each for each in Transport if each not in service.dns_ports)
-
-
-def pod_of_log(seen: Observed, id: str) -> Pod | None:
-    """The DNS pod whose log a fact is. Never Missing."""
-    try:
-        found = [p for p in seen.dns_pods if id.endswith(f"/{p.namespace}/{p.name}")]
-    except Missing:
-        found = []
-    return next(iter(found), None)
 
 
 def node_caches(seen: Observed, node: str) -> tuple[Pod, ...]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, outside, symptoms
+from kubectl_dnsdebug.observe import logs, outside, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -33,8 +33,8 @@ _VPC_SECOND = re.compile(r"\d+\.\d+\.\d+\.2")  # in AWS the resolver has the net
     "cloud-resolver-rate-limit",
     scope=Scope.CLUSTER,
     severity=Severity.WARNING,
-    message="DNS pods got no answer from {upstream}, the resolver of {cloud}, {count} times of "
-    "late and for {names} different names ({share}), yet it answers now: it limits what one "
+    message="DNS pods got no answer from {upstream}, the resolver of {cloud}, {count} times "
+    "{when} and for {names} different names ({share}), yet it answers now: it limits what one "
     "machine may ask.",
     remedy="Ask it less from each machine: spread the DNS pods over more nodes, cache longer or on "
     "each node (NodeLocal DNSCache), and lower ndots of pods that ask for outside names.",
@@ -44,26 +44,29 @@ _VPC_SECOND = re.compile(r"\d+\.\d+\.\d+\.2")  # in AWS the resolver has the net
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if outside.failed(seen):
         return  # outside names fail now: that is no burst
-    errors = [e for e in dns_servers.upstream_errors(seen) if "timeout" in e.why]
+    errors = [e for e in logs.upstream_errors(seen) if "timeout" in e.why]
     for upstream, count in Counter(e.upstream for e in errors).most_common():
         of_it = [e for e in errors if e.upstream == upstream]
         cloud = _cloud(seen, upstream)
         several = len({e.name for e in of_it})
         if not cloud or count < _BURST or several < _NAMES:
             continue
-        logs = dict.fromkeys(e.id for e in of_it)
+        said = tuple((e.id, e.line) for e in of_it)
+        pods = dict.fromkeys(e.id for e in of_it)
         proof = [a for a in outside.through_service(seen) if symptoms.says_something(a)]
         yield Found(
-            evidence=(*logs, *(a.id for a in proof[:2])),
+            evidence=(*pods, *(a.id for a in proof[:2])),
             args={
                 "upstream": upstream,
                 "cloud": cloud,
                 "count": count,
                 "names": several,
-                "share": f"{len(logs)} of the DNS pods say so" if len(logs) > 1 else "one DNS pod",
+                "when": logs.when(seen, said),
+                "share": f"{len(pods)} of the DNS pods say so" if len(pods) > 1 else "one DNS pod",
             },
             confidence=Confidence.LIKELY,
             settles="the provider's counters of dropped packets on the nodes of DNS pods",
+            severity=None if logs.goes_on(seen, said) else Severity.INFO,
         )
         return
 

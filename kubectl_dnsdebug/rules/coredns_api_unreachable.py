@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -44,7 +44,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     for pod in sorted(seen.dns_pods, key=lambda pod: pod.ready):
         failed = _servfail(seen, pod)
         said = _said(seen, pod)
-        if not said or any("forbidden" in line for _, line in dns_servers.lines(seen, pod=pod)):
+        if not said or any("forbidden" in line for _, line in logs.recent(seen, pod=pod)):
             continue  # or it is reached, and refuses
         if not pod.ready and (failed or not pod.ips):
             effect = "It answers SERVFAIL for cluster names."
@@ -83,20 +83,18 @@ def _found(
 
 
 def _line(said: tuple[str, str]) -> str:
-    return dns_servers.message(said[1]).rstrip(".")
+    return logs.message(said[1]).rstrip(".")
 
 
 def _said(seen: Observed, pod: Pod) -> tuple[str, str] | None:
     """The line of the pod's log that says so, the most telling first."""
     of_client = [
         (id, line)
-        for id, line in dns_servers.recent_lines(seen, pod=pod)
+        for id, line in logs.recent(seen, pod=pod)
         if ("Failed to" in line or "failed to list" in line or "plugin/kubernetes" in line)
         and any(why in line for why in _WHY)
     ]
-    unsynced = [
-        found for words in _UNSYNCED for found in dns_servers.recent_lines(seen, words, pod=pod)
-    ]
+    unsynced = [found for words in _UNSYNCED for found in logs.recent(seen, words, pod=pod)]
     return next(iter((*reversed(of_client), *unsynced)), None)
 
 
@@ -120,7 +118,7 @@ def _unknown_services(seen: Observed) -> tuple[Answer, ...]:
     except Missing:
         return ()
     born = {
-        f"{s.name}.{s.namespace}.svc.{domain}.".lower(): dns_servers.age(
+        f"{s.name}.{s.namespace}.svc.{domain}.".lower(): logs.age(
             seen, at(s.raw, "metadata", "creationTimestamp", default="")
         )
         for s in services

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -26,17 +26,20 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         return
     for pod in dns_servers.failing(seen):
         for words in (_DENIED, _TAKEN):
-            found = dns_servers.lines(seen, words, pod=pod)
+            found = logs.recent(seen, words, pod=pod, within=logs.CRASH)
             if found:
                 id, line = found[-1]
+                confidence, settles = logs.of_crash(seen, line)
                 yield Found(
                     evidence=(id,),
                     args={
                         "pod": pod.name,
                         "namespace": pod.namespace,
-                        "line": dns_servers.message(line).rstrip("."),
+                        "line": logs.message(line).rstrip("."),
                         "cure": _cure(words, pod.node),
                     },
+                    confidence=confidence,
+                    settles=settles,
                 )
                 return
         if dns_servers.crashing(pod):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -20,7 +20,7 @@ SLOW = 250.0  # ms for a name out of CoreDNS's own memory
     "coredns-cpu-starved",
     scope=Scope.CLUSTER,
     severity=Severity.WARNING,
-    message="DNS pod {pod} is too slow for its own health check, {count} times of late: {line}. "
+    message="DNS pod {pod} is too slow for its own health check, {count} times {when}: {line}. "
     "CPU "
     "limit: {limit}; cluster names took up to {slowest}.",
     remedy="Remove the CPU limit of the DNS pods or raise it, add replicas, and see what else "
@@ -29,11 +29,11 @@ SLOW = 250.0  # ms for a name out of CoreDNS's own memory
     verify="kubectl -n {namespace} logs {pod} | grep 'plugin/health'",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    found = dns_servers.recent_lines(seen, "plugin/health: Local health request")
+    found = logs.recent(seen, "plugin/health: Local health request")
     if not found and not symptoms.dns_serves(seen):
         seen.facts("log/")  # raises Missing where it would have been said
     for id, line in found[-1:]:
-        pod = dns_servers.pod_of_log(seen, id)
+        pod = logs.pod_of(seen, id)
         if pod is None:
             return
         slowest = max((a.ms for a in seen.answers if a.server in pod.ips and a.ms), default=0.0)
@@ -44,12 +44,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "namespace": pod.namespace,
                 "node": pod.node,
                 "count": len(found),
-                "line": dns_servers.message(line).rstrip("."),
+                "when": logs.when(seen, found),
+                "line": logs.message(line).rstrip("."),
                 "limit": _limit(pod),
                 "slowest": f"{slowest:.0f} ms",
             },
             confidence=Confidence.CERTAIN if slowest > SLOW else Confidence.LIKELY,
             settles="" if slowest > SLOW else "throttling counters of the DNS containers",
+            severity=None if logs.goes_on(seen, found) or slowest > SLOW else Severity.INFO,
         )
 
 

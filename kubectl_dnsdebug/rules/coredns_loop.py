@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.resolvconf import Policy, effective_policy
@@ -32,11 +32,12 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     works = symptoms.dns_serves(seen)
-    said = seen.log_lines("plugin/loop: Loop (")
+    said = logs.recent(seen, "plugin/loop: Loop (", within=logs.CRASH)
     if said and not (works and all(pod.ready for pod in seen.dns_pods)):
         id, line = said[-1]
         loop = line[line.index("Loop (") :].partition(", see")[0]
         _, namespace, name = id.split("/")
+        confidence, settles = logs.of_crash(seen, line)
         yield Found(
             evidence=dict.fromkeys(id for id, _ in said),
             args={
@@ -44,13 +45,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "namespace": namespace,
                 "name": name,
             },
+            confidence=confidence,
+            settles=settles,
         )
         return
     if _outside_works(seen):
         return
     for pod, ip, why, proof in _to_itself(seen):
         yield Found(
-            evidence=(*proof, *(id for id, _ in seen.log_lines(f"->{ip}:53")[:1])),
+            evidence=(*proof, *(id for id, _ in logs.recent(seen, f"->{ip}:53")[:1])),
             args={
                 "how": f"{why}, and {ip} is the address of their own Service",
                 "namespace": pod.namespace,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -59,7 +59,7 @@ def _killed(seen: Observed, pod: Pod) -> bool:
         for state in ("state", "lastState"):
             ended = at(status, state, "terminated", default={})
             if ended.get("reason") == "OOMKilled":
-                return dns_servers.age(seen, ended.get("finishedAt") or "") < dns_servers.DAY
+                return logs.age(seen, ended.get("finishedAt") or "") < logs.DAY
     return False
 
 

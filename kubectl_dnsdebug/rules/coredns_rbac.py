@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -18,16 +18,14 @@ _FORBIDDEN = re.compile(
     r'forbidden: User "(?P<user>[^"]+)" cannot (?P<verb>\w+) resource "(?P<resource>[\w/]+)"'
     r'(?: in API group "(?P<group>[^"]*)")?'
 )
-# A watch that is refused is tried again, at the latest after about a minute.
-_STILL = 180.0
 
 
 @rule(
     "coredns-rbac",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="{user} may not {verb} {resource}, says {pod}: CoreDNS does not learn of changes and, "
-    "once restarted, never becomes ready.",
+    message="{user} may not {verb} {resource}, says {pod}{until}: CoreDNS does not learn of "
+    "changes and, once restarted, never becomes ready.",
     remedy="Give the ClusterRole bound to {user} list and watch on services, pods, namespaces and "
     "discovery.k8s.io/endpointslices (older CoreDNS: endpoints too).",
     verify="kubectl auth can-i {verb} {resource} --as={user}",
@@ -35,9 +33,11 @@ _STILL = 180.0
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     serving = symptoms.dns_serves(seen)
-    for id, line in dns_servers.recent_lines(seen, "is forbidden", within=_STILL):
+    found = logs.recent(seen, "is forbidden")
+    goes_on = logs.goes_on(seen, found)
+    for id, line in found:
         said = _FORBIDDEN.search(line)
-        pod = dns_servers.pod_of_log(seen, id)
+        pod = logs.pod_of(seen, id)
         if said is None or pod is None or (serving and pod.ready and _synced_later(seen, id, line)):
             continue
         group = f".{said['group']}" if said["group"] else ""
@@ -48,8 +48,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "verb": said["verb"],
                 "resource": said["resource"] + group,
                 "pod": pod.name,
+                "until": "" if goes_on else f" ({logs.when(seen, found)})",
             },
-            severity=Severity.WARNING if serving else None,
+            confidence=Confidence.CERTAIN if goes_on else Confidence.LIKELY,
+            settles="" if goes_on else "`kubectl auth can-i`, as beneath",
+            severity=None if not serving else Severity.WARNING if goes_on else Severity.INFO,
         )
         return
     if serving:
@@ -61,5 +64,5 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 def _synced_later(seen: Observed, id: str, line: str) -> bool:
     """Whether the same pod was restarted or reloaded since, as after a repair."""
-    later = (text for other, text in dns_servers.lines(seen, "CoreDNS-") if other == id)
+    later = (text for other, text in logs.lines(seen, "CoreDNS-") if other == id)
     return any(text > line for text in later)

@@ -19,7 +19,7 @@ from kubectl_dnsdebug.model import (
     Subject,
     Vantage,
 )
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.intermittent import weak_replicas
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
@@ -182,7 +182,8 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
         if symptoms.says_something(answer) or not others or endpoint in [e for e, _ in sound]:
             continue
         pod = dns_servers.dns_pod(seen, endpoint.ip)
-        errors = dns_servers.upstream_errors(seen, pod) if pod else ()
+        heard = logs.upstream_errors(seen, pod, within=logs.FRESH) if pod else ()
+        errors = [e for e in heard if e.name == answer.name]
         said = f" (its upstream {errors[-1].upstream}: {errors[-1].why})" if errors else ""
         return Found(
             evidence=(answer.id, others[0][1].id, *(e.id for e in errors[-1:])),

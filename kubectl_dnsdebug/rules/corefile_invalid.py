@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 # What CoreDNS says when it will not start with a file, by the part that refuses.
 _FATAL = ("Error during parsing:", "cannot serve ", "Unknown directive", "no nameservers found")
-_RELOAD = (
-    "plugin/reload: Corefile changed but reload failed",
-    "plugin/reload: Corefile parse failed",
-)
+_RELOAD = {
+    "plugin/reload: Corefile changed but reload failed": float("inf"),
+    "plugin/reload: Corefile parse failed": float(logs.RECENT),
+}
 _GOOD = ("plugin/reload: Running configuration", "Reloading complete")
 
 
@@ -38,8 +38,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         for pod in dns_servers.failing(seen):
             # Either log may hold the end of the last run.
             for words in _FATAL:
-                for id, line in dns_servers.lines(seen, words, pod=pod):
-                    yield _found(id, pod, line, "The pod does not start with it.", None)
+                for id, line in logs.recent(seen, words, pod=pod, within=logs.CRASH)[-1:]:
+                    yield _found(seen, id, pod, line, "The pod does not start with it.", None)
                     return
             if dns_servers.crashing(pod):
                 seen.log(pod)  # raises Missing: the reason of the crash stands there
@@ -47,30 +47,43 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if refused:
         id, pod, line = refused
         effect = "It goes on with the old one, and the next restart will not start."
-        yield _found(id, pod, line, effect, Severity.WARNING)
+        yield _found(seen, id, pod, line, effect, Severity.WARNING)
 
 
-def _found(id: str, pod: Pod, line: str, effect: str, severity: Severity | None) -> Found:
+def _found(
+    seen: Observed, id: str, pod: Pod, line: str, effect: str, severity: Severity | None
+) -> Found:
+    confidence, settles = logs.of_crash(seen, line)
     args = {
         "pod": pod.name,
         "namespace": pod.namespace,
-        "line": dns_servers.message(line).rstrip("."),
+        "line": logs.message(line).rstrip("."),
         "effect": effect,
     }
-    return Found(evidence=(id,), args=args, severity=severity)
+    return Found(
+        evidence=(id,), args=args, severity=severity, confidence=confidence, settles=settles
+    )
 
 
 def _refused_reload(seen: Observed) -> tuple[str, Pod, str] | None:
-    """A refusal after which no configuration was taken."""
-    for id, line in dns_servers.lines(seen, "plugin/reload: "):
-        if not any(words in line for words in _RELOAD):
+    """A refusal after which no configuration was taken, of the file as it is still.
+
+    A file that cannot be read is tried again and again, one that cannot be served only once.
+    """
+    refused = [
+        found
+        for words, within in _RELOAD.items()
+        for found in logs.recent(seen, words, within=within)
+    ]
+    for id, line in refused:
+        if logs.edited_after(seen, line):
             continue
         later = [
             text
-            for other, text in dns_servers.lines(seen)
+            for other, text in logs.lines(seen)
             if other == id and text > line and any(words in text for words in _GOOD)
         ]
-        pod = dns_servers.pod_of_log(seen, id)
+        pod = logs.pod_of(seen, id)
         if pod and not later:
             return id, pod, line
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, outside
+from kubectl_dnsdebug.observe import logs, outside
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -17,19 +17,19 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "forward-max-concurrent",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="DNS pod {pod} turns away names outside the cluster, {count} times of late: {line}.",
+    message="DNS pod {pod} turned away names outside the cluster, {count} times {when}: {line}.",
     remedy="Make the upstream faster or the questions fewer (trailing dots, ndots, NodeLocal "
     "DNSCache, more cache), then raise max_concurrent: 2 KB of memory for each question.",
     verify="kubectl -n {namespace} logs {pod} | grep -c 'concurrent queries exceeded'",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
-    found = dns_servers.recent_lines(seen, "concurrent queries exceeded maximum")
+    found = logs.recent(seen, "concurrent queries exceeded maximum")
     if not found:
         if outside.failed(seen):
             seen.facts("log/")  # raises Missing where it would have been said
         return
     id, line = found[-1]
-    pod = dns_servers.pod_of_log(seen, id)
+    pod = logs.pod_of(seen, id)
     try:
         failing = bool(outside.failed(seen))
     except Missing:
@@ -40,7 +40,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             "pod": pod.name if pod else id.rpartition("/")[2],
             "namespace": pod.namespace if pod else id.split("/")[1],
             "count": len(found),
-            "line": dns_servers.message(line).rstrip("."),
+            "when": logs.when(seen, found),
+            "line": logs.message(line).rstrip("."),
         },
-        severity=None if failing else Severity.WARNING,
+        severity=_severity(failing, logs.goes_on(seen, found)),
     )
+
+
+def _severity(failing: bool, goes_on: bool) -> Severity:
+    """What fails now for another reason would be heard again, were this one in force."""
+    if not goes_on:
+        return Severity.INFO
+    return Severity.ERROR if failing else Severity.WARNING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import is_loopback
 from kubectl_dnsdebug.observe.observed import Observed
@@ -38,9 +38,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = seen.ask(place, server=loopbacks, probe="up.")
     if any(a.status.is_answer for a in asked):
         return
-    loops = [
-        id for id, _ in seen.log_lines("plugin/loop: Loop (") if _runs_on(seen, id, subject.name)
-    ]
+    said = logs.recent(seen, "plugin/loop: Loop (", within=logs.CRASH)
+    loops = [id for id, _ in said if _runs_on(seen, id, subject.name)]
     host = seen.host_or_none(subject.name)
     file, better = (_kubelets_file(host), _better(host)) if host else (None, None)
     yield Found(

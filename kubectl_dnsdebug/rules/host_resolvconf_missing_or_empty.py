@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.objects import is_loopback
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -42,14 +42,18 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if not void and not invented:
         return
     what = "kubelet is told to read no file" if invented else "the file that kubelet reads is empty"
-    logs = seen.log_lines("no nameservers found") + seen.log_lines("no valid upstream addresses")
+    said = [
+        line
+        for words in ("no nameservers found", "no valid upstream addresses")
+        for line in logs.recent(seen, words, within=logs.CRASH)
+    ]
     yield Found(
-        evidence=(seen.conf_id(place), *(id for id, _ in logs[:1])),
+        evidence=(seen.conf_id(place), *(id for id, _ in said[:1])),
         args={
             "node": subject.name,
             "what": f"{what}, so Default-policy pods, such as DNS pods, get no nameserver",
         },
-        severity=None if logs or _harms(seen, subject) else Severity.WARNING,
+        severity=None if said or _harms(seen, subject) else Severity.WARNING,
     )
 
 

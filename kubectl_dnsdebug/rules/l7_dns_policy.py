@@ -18,7 +18,7 @@ from kubectl_dnsdebug.model import (
     Status,
     Subject,
 )
-from kubectl_dnsdebug.observe import dns_servers, plugin_policies, symptoms
+from kubectl_dnsdebug.observe import logs, plugin_policies, symptoms
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
 from kubectl_dnsdebug.observe.plugin_policies import Word
 from kubectl_dnsdebug.parse.corefile import is_under
@@ -84,7 +84,7 @@ def _on_paper(seen: Observed, subject: Subject, name: str) -> Word | None:
 def _others_refuse(seen: Observed, name: str) -> bool:
     """Whether it is refused elsewhere too, or a server itself refuses: then it is no policy."""
     targets = {v.id for v in seen.evidence.vantages if v.role in TARGETS}
-    full = dns_servers.lines(seen, name, "concurrent queries exceeded")
+    full = logs.recent(seen, name, "concurrent queries exceeded")
     return bool(full) or any(
         a.status is Status.REFUSED and a.name == name and a.vantage not in targets
         for a in seen.answers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -25,7 +25,7 @@ _WORDS = (
     "large-answer-lost",
     scope=Scope.CLUSTER,
     severity=Severity.WARNING,
-    message="DNS pod {pod} cannot read answers of its upstream, {count} times of late: {line}.",
+    message="DNS pod {pod} cannot read answers of its upstream, {count} times {when}: {line}.",
     remedy="Forward with force_tcp, add 'bufsize 1232' to the Corefile, update CoreDNS (after "
     "1.10.1), and have the upstream keep to the size that it is offered.",
     verify="kubectl -n {namespace} logs {pod} | grep -E 'overflow|buffer size too small'",
@@ -34,13 +34,13 @@ _WORDS = (
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     found = [
         (id, line)
-        for id, line in dns_servers.recent_lines(seen, "plugin/errors")
+        for id, line in logs.recent(seen, "plugin/errors")
         if any(words in line for words in _WORDS)
     ]
     if not found and not symptoms.dns_serves(seen):
         seen.facts("log/")  # raises Missing where it would have been said
     for id, line in found[-1:]:
-        pod = dns_servers.pod_of_log(seen, id)
+        pod = logs.pod_of(seen, id)
         if pod is not None:
             yield Found(
                 evidence=(id,),
@@ -48,7 +48,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                     "pod": pod.name,
                     "namespace": pod.namespace,
                     "count": len(found),
-                    "line": dns_servers.message(line).rstrip("."),
+                    "when": logs.when(seen, found),
+                    "line": logs.message(line).rstrip("."),
                 },
                 confidence=Confidence.CERTAIN,
+                severity=None if logs.goes_on(seen, found) else Severity.INFO,
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.observe import dns_servers, names
+from kubectl_dnsdebug.observe import logs, names
 from kubectl_dnsdebug.observe.objects import Service, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.corefile import is_under
@@ -38,7 +38,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         f"{s.name}.{s.namespace}.svc.{domain}.".lower(): (s, age)
         for s in services
         if (stamp := at(s.raw, "metadata", "creationTimestamp", default=""))
-        and (age := dns_servers.age(seen, stamp)) < dns_servers.DAY
+        and (age := logs.age(seen, stamp)) < logs.DAY
     }
     for answer in seen.ask(own):
         if answer.status is not Status.NXDOMAIN or answer.name not in made:

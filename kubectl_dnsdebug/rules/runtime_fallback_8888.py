@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.host import ETC
 from kubectl_dnsdebug.observe.objects import at, is_loopback
 from kubectl_dnsdebug.observe.observed import Observed, Reach
@@ -54,7 +54,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if hosts is not None:
         host = seen.host(subject.name)
         sure += [host.id(f"file.{ETC}"), host.kubelet_id]
-    lines = [id for ip in conf.nameservers for id, _ in seen.log_lines(f"->{ip}:53: i/o timeout")]
+    lines = [
+        id for ip in conf.nameservers for id, _ in logs.recent(seen, f"->{ip}:53: i/o timeout")
+    ]
     yield Found(
         evidence=(seen.conf_id(place), *reach.ids[:2], *sure, *lines[:1]),
         args={

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, outside, symptoms
+from kubectl_dnsdebug.observe import logs, outside, symptoms
 from kubectl_dnsdebug.observe import names as naming
-from kubectl_dnsdebug.observe.dns_servers import UpstreamError
+from kubectl_dnsdebug.observe.logs import UpstreamError
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -34,7 +34,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if not failed:
         return
     names = {a.name for a in failed}
-    errors = [e for e in dns_servers.upstream_errors(seen) if e.name in names]
+    errors = [e for e in logs.upstream_errors(seen, within=logs.FRESH) if e.name in names]
     silent = _silent_upstreams(seen)
     if not errors and not silent:
         _read_logs(seen)
@@ -66,7 +66,7 @@ def _only_a_registry(seen: Observed, names: set[str]) -> bool:
     """Whether nothing but an image's registry is known to fail, which a cluster with a mirror never
     resolves: a resolver without a way to the Internet may be slow to say so, and sound for all
     that is asked of it."""
-    others = any(each.name not in names for each in dns_servers.upstream_errors(seen))
+    others = any(each.name not in names for each in logs.upstream_errors(seen))
     return not others and all(
         naming.registry_is_weak(naming.pick(seen, seen.client(subject)))
         for subject in seen.looked_from

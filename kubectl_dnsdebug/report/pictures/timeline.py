@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubectl_dnsdebug.model import Missing
-from kubectl_dnsdebug.observe import dns_servers
+from kubectl_dnsdebug.observe import logs
 from kubectl_dnsdebug.observe.objects import Pod, at, items
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.report.pictures.proofs import TELLING
@@ -89,7 +89,7 @@ def _of_container(seen: Observed, pod: Pod, status: object) -> Iterator[Moment]:
     name, restarts = at(status, "name", default=""), at(status, "restartCount", default=0)
 
     def moment(stamp: str, kind: Happening, text: str) -> Moment:
-        age = dns_servers.age(seen, stamp)
+        age = logs.age(seen, stamp)
         return Moment(stamp=stamp, age=age, kind=kind, about=str(pod.subject), text=text)
 
     for state in ("lastState", "state"):
@@ -113,7 +113,7 @@ def _warnings(seen: Observed) -> Iterator[Moment]:
             place = (str(about.get("kind", "")).lower(), about.get("namespace"), about.get("name"))
             yield Moment(
                 stamp=stamp,
-                age=dns_servers.age(seen, stamp),
+                age=logs.age(seen, stamp),
                 kind=Happening.WARNING,
                 about="/".join(filter(None, place)),
                 text=f"{event.get('reason', '')}: {event.get('message', '')}",
@@ -123,13 +123,13 @@ def _warnings(seen: Observed) -> Iterator[Moment]:
 
 def _logs(seen: Observed) -> Iterator[Moment]:
     for id, line in seen.log_lines():
-        text = dns_servers.message(line)
+        text = logs.message(line)
         change = text == "[INFO] Reloading"
         if change or (TELLING.search(text) and not text.startswith("[INFO]")):
             stamp = line.partition(" ")[0]
             yield Moment(
                 stamp=stamp,
-                age=dns_servers.age(seen, stamp),
+                age=logs.age(seen, stamp),
                 kind=Happening.CHANGE if change else Happening.LOG,
                 about=f"pod/{id.partition('/')[2]}",
                 text="its configuration changed" if change else text,
