@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +87,82 @@ def test_flows_that_were_cut() -> None:
     assert host.flows(text("flows").rpartition("flows ")[0]) is None
 
 
-def test_counters_are_summed() -> None:
-    found = host.counters("cpu=0 found=1 insert_failed=2\ncpu=1 found=3 insert_failed=5\n")
-    assert found == {"found": 4, "insert_failed": 7}
-    assert host.counters(text("counters"))["insert_failed"] == 0
+def test_counters_are_summed_and_looked_at_twice() -> None:
+    once = "cpu=0 drop=1 insert_failed=2\ncpu=1 drop=3 insert_failed=5"
+    found = host.counters(f"{once}\nagain\n{once.replace('=5', '=8')}\n")
+    assert (found.total("drop"), found.rise("drop")) == (4, 0)
+    assert (found.total("insert_failed"), found.rise("insert_failed")) == (10, 3)
+    assert found.total("of another kernel") is None
+    assert host.counters(text("counters")).total("insert_failed") == 0
+    assert host.counters(once).rise("insert_failed") == 0
+
+
+def test_the_kernels_log_is_of_now_and_of_this_node() -> None:
+    full = "nf_conntrack: nf_conntrack: table full"
+    lines = (
+        "now 12800.46\nnet:[4026532318]\n"
+        f"[12600.000000] {full}, dropping packet\n"
+        f"[12790.351436] {full} in netns 4026532318, dropping packet\n"
+        f"[12799.000000] {full} in netns 4026531840, dropping packet\n"
+    )
+    found = host.kernel_log(lines)
+    assert found is not None
+    assert found.table_full == f"{full} in netns 4026532318, dropping packet"
+    others = host.kernel_log(lines.replace("4026532318, drop", "1, drop"))
+    assert others is not None
+    assert others.table_full == ""
+    assert host.kernel_log("dmesg: read kernel buffer failed: Operation not permitted") is None
+
+
+def test_addresses() -> None:
+    found = host.addresses("address nodelocaldns 169.254.20.10\naddresses 4\n")
+    assert found == {"169.254.20.10": "nodelocaldns"}
+    assert host.addresses("addresses 3") == {}
+    assert host.addresses("neither the image nor the host has ip") is None
+
+
+CONNECTIONS = """\
+Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
+UDP 0AF40105 9C75 0A60000A 0035 0AF4024D 0035 UDP             297
+UDP 0AF40105 A1B2 0A60000A 0035 0AF40102 0035 UDP             120
+UDP 0AF40105 A1B3 0A600001 01BB 0AF40102 192B UDP             120
+TCP 0AF40105 A1B4 0A60000A 0035 0AF40102 0035 ESTABLISHED     890
+"""
+
+
+def test_connections_of_ipvs(tmp_path: Path) -> None:
+    """The kernel's own table, through the shell that reads it: machines of tests have no IPVS."""
+    table = tmp_path / "ip_vs_conn"
+    table.write_text(CONNECTIONS)
+    script = (files("kubectl_dnsdebug.plan") / "host_flows.sh").read_text()
+    script = script.replace("/proc/net/ip_vs_conn", str(table)).replace("sleep 2", ":")
+    ask = f"set -f\n{script}\nconnections {SERVICE} {' '.join(PODS)}"
+    said = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    found = host.connections(said.stdout)
+    assert found is not None
+    assert found.total == 2
+    (stale,) = (flow for flow in found.told if flow.answers_from not in PODS)
+    assert (stale.client, stale.port, stale.answers_from) == ("10.244.1.5", 40053, "10.244.2.77")
+    assert found.in_use(stale)
+    assert host.connections("absent") is None
+
+
+def test_counters_without_the_tool(tmp_path: Path) -> None:
+    stat = tmp_path / "nf_conntrack"
+    stat.write_text(
+        "entries  clashres found insert insert_failed drop early_drop\n"
+        "00000030  00000000 00000000 00000000 0000000a 00000002 00000000\n"
+        "00000030  00000000 00000000 00000000 00000001 00000000 00000010\n"
+    )
+    script = (files("kubectl_dnsdebug.plan") / "host_flows.sh").read_text()
+    ask = f"set -f\ntool() {{ return 127; }}\n{script}\ncounts".replace(
+        "/proc/net/stat/nf_conntrack", str(stat)
+    )
+    said = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    found = host.counters(said.stdout)
+    assert [found.total(name) for name in ("insert_failed", "drop", "early_drop")] == [11, 2, 16]
 
 
 BOTH = {(SERVICE, Transport.UDP): PODS, (SERVICE, Transport.TCP): PODS}
@@ -170,7 +244,7 @@ def test_listeners() -> None:
 
 READERS: list[Callable[[str], object]] = [
     host.route, host.settings, host.flows, host.counters, host.iptables, host.nft, host.ipvs,
-    host.files, host.kubelet, host.listeners,
+    host.files, host.kubelet, host.listeners, host.connections, host.kernel_log, host.addresses,
 ]  # fmt: skip
 ODD = (
     "flow odd flows again udp 17 29 src= dst=1.2.3.4 sport=x dport=53 -A KUBE-SERVICES -d -p -j "
@@ -185,6 +259,9 @@ def test_no_text_is_too_odd(odd: str) -> None:
         read(odd)
 
 
+RISING = "cpu=0 insert_failed=7\nagain\ncpu=0 insert_failed=8"
+
+
 def table(count: int) -> str:
     """The kernel's settings of a node with that many flows of a thousand."""
     return f"net.netfilter.nf_conntrack_count = {count}\nnet.netfilter.nf_conntrack_max = 1000"
@@ -197,6 +274,8 @@ DEEP = [
     ("conntrack-stale-udp", "pod/shop/victim"),
     ("host-loopback-nameserver", "node/w1"),
     ("runtime-fallback-8888", "node/w1"),
+    ("conntrack-race", "pod/shop/web"),
+    ("ipvs-stale", "pod/shop/victim"),
 ]
 
 
@@ -245,6 +324,7 @@ def test_it_is_likely_where_the_node_could_not_be_looked_at(slug: str) -> None:
         ),
         ("kube-proxy-rules-missing", "node/w1", "host.nat", "nat"),
         ("conntrack-stale-udp", "pod/shop/victim", f"host.flows.{SERVICE}", "flows 12 odd 0"),
+        ("ipvs-stale", "pod/shop/victim", f"host.connections.{SERVICE}", "flows 12 odd 0"),
         (
             "runtime-fallback-8888",
             "node/w1",
@@ -268,6 +348,24 @@ def test_what_the_node_shows_turns_a_likely_cause_down(
         ),
     )
     assert verdict(Observed(told), slug, subject).outcome is Outcome.CLEAR
+
+
+@pytest.mark.parametrize("silent", ["host.counters", "host.log"])
+def test_a_full_table_that_drops_is_certain_by_either_word(silent: str) -> None:
+    whole = rule_cases.load(rule_cases.CASES / "conntrack-full/conntrack-full/evidence.json")
+    told = without_probe(whole, silent)
+    (finding,) = verdict(Observed(told), "conntrack-full", "node/w1").findings
+    assert finding.confidence is Confidence.CERTAIN
+    bare = without_probe(told, "host.log", "host.counters")
+    assert all(
+        each.confidence is Confidence.LIKELY
+        for each in verdict(Observed(bare), "conntrack-full", "node/w1").findings
+    )
+
+
+def without_probe(evidence: Evidence, *probes: str) -> Evidence:
+    kept = tuple(each for each in evidence.transcripts if each.probe not in probes)
+    return replace(evidence, transcripts=kept)
 
 
 def test_rules_that_name_a_pod_of_the_past() -> None:
@@ -317,11 +415,12 @@ def test_rules_that_are_rightly_not_there(case: str) -> None:
 @pytest.mark.parametrize(
     ("slug", "case", "probe", "says", "confidence"),
     [
-        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(998), "certain"),
+        ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(998), "likely"),
         ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(900), "likely"),
         ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", table(200), ""),
         ("conntrack-full", "half-of-new-flows-lost", "host.sysctl", "", "likely"),
         ("conntrack-race", "conntrack-race", "host.counters", "cpu=0 insert_failed=7", "likely"),
+        ("conntrack-race", "conntrack-race", "host.counters", RISING, "certain"),
         ("conntrack-race", "conntrack-race", "host.counters", "cpu=0 insert_failed=0", ""),
     ],
 )

@@ -11,7 +11,16 @@ from typing import TypeVar
 
 from kubectl_dnsdebug.model import Evidence, Missing, Role, Transcript, Transport, Vantage
 from kubectl_dnsdebug.parse import host
-from kubectl_dnsdebug.parse.host import Flows, HostFile, Kubelet, Listener, Route, Settings
+from kubectl_dnsdebug.parse.host import (
+    Counters,
+    Flows,
+    HostFile,
+    KernelLog,
+    Kubelet,
+    Listener,
+    Route,
+    Settings,
+)
 
 T = TypeVar("T")
 BRIDGE_NF = "net.bridge.bridge-nf-call-iptables"
@@ -52,8 +61,12 @@ class HostView:
     def flows(self, address: str) -> Flows:
         return self._read(f"flows.{address}", host.flows)
 
+    def connections(self, address: str) -> Flows:
+        """The same of IPVS; Missing where the kernel has none."""
+        return self._read(f"connections.{address}", host.connections)
+
     @property
-    def counters(self) -> Mapping[str, int]:
+    def counters(self) -> Counters:
         return self._read("counters", host.counters)
 
     @property
@@ -92,6 +105,15 @@ class HostView:
     @property
     def listeners(self) -> tuple[Listener, ...]:
         return self._read("listeners", host.listeners)
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The devices that bear the node's link-local addresses, or those of the DNS Service."""
+        return self._read("addresses", host.addresses)
+
+    @property
+    def log(self) -> KernelLog:
+        return self._read("log", host.kernel_log, code=1)  # grep found nothing
 
 
 def look(evidence: Evidence, node: str) -> HostView:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 
 from kubectl_dnsdebug.model import Role, Transcript
@@ -21,11 +22,13 @@ _CODE = re.compile(r"[0-9]{1,3}")
 _INDENT = re.compile(r"^ +")
 
 
+@cache
 def runner(role: Role = Role.TARGET, *, watching: bool = False) -> str:
     """The shell text that probing containers run: it stays in the pod's spec, so that comments and
     most of the indentation are left out."""
     folder = resources.files("kubectl_dnsdebug.plan")
-    names = [*(["host.sh"] if role is Role.HOST else []), *(["watch.sh"] if watching else [])]
+    of_host = ["host_flows.sh", "host.sh"] if role is Role.HOST else []
+    names = [*of_host, *(["watch.sh"] if watching else [])]
     text = "".join(folder.joinpath(name).read_text("utf-8") for name in (*names, "runner.sh"))
     lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
     return "".join(f"{_INDENT.sub(' ', line)}\n" for line in lines)

@@ -1,8 +1,10 @@
 # What a node shows of its part in DNS: the function `witness`, for the runner of a pod on the
-# host's network that has the host's root, read only, at /host. It stands before runner.sh.
+# host's network that has the host's root, read only, at /host. It stands before runner.sh, after
+# host_flows.sh.
 #
 #   witness route IP | defaults | sysctl | flows IP ENDPOINT... | counters | nat IP... | nft IP... |
-#           ipvs | file PATH | kubelet NODE | listeners | kernel
+#           ipvs | connections IP ENDPOINT... | file PATH | kubelet NODE | listeners |
+#           addresses IP... | kernel | log
 #
 # It only reads. The image's tools come first, then the host's, by chroot. What is printed is
 # filtered here to what concerns DNS, and bounded.
@@ -186,49 +188,9 @@ ipvs() {
             TCP | UDP) on=; case $first in *:0035) on=yes ;; esac ;;
             esac
             case $on$first in yes????????:????) ;; *) continue ;; esac
-            ip=${first%:*}
-            printf '%s %s:%s\n' "$kind" "$((0x${ip%??????})).$((0x$(echo "$ip" | cut -c3-4))).$((0x$(
-                echo "$ip" | cut -c5-6))).$((0x${ip#??????}))" "$((0x${first#*:}))"
+            printf '%s %s:%s\n' "$kind" "$(dotted "${first%:*}")" "$((0x${first#*:}))"
         done
     } | head -n 200
-}
-
-# look IP ENDPOINT...: the flows to an address; all whose answers do not come from an endpoint, and
-# a few others
-look() {
-    ip=$1
-    shift
-    text=$(tool conntrack -L -p udp --orig-dst "$ip" 2>/dev/null)
-    code=$?
-    if [ "$code" = 127 ]; then
-        [ -r /proc/net/nf_conntrack ] || { echo "$text"; return 127; }
-        text=$(grep -F "dst=$ip " /proc/net/nf_conntrack | grep -w udp)
-    fi
-    printf '%s\n' "$text" | awk -v good="$*" '
-        BEGIN { count = split(good, ips, " ") }
-        !/dport=/ { next }
-        {
-            all++
-            answers = substr($0, index($0, "dport=") + 6)
-            fine = 0
-            for (i = 1; i <= count; i++) if (index(answers, " src=" ips[i] " ")) fine = 1
-            if (fine) { if (healthy++ < 3) print "flow " $0 }
-            else if (odd++ < 60) print "odd " $0
-        }
-        END { print "flows " all + 0 " odd " odd + 0 }'
-}
-
-# flows IP ENDPOINT...: looked at again after a while where some are odd: those in use are renewed
-flows() {
-    first=$(look "$@") || { printf '%s\n' "$first"; return 127; }
-    printf '%s\n' "$first"
-    case $first in
-    *"odd 0") ;;
-    *)
-        sleep 2
-        echo "again"
-        look "$@" ;;
-    esac
 }
 
 witness() {
@@ -260,10 +222,16 @@ witness() {
         done | head -n 16
         set -f ;;
     flows) flows "$@" ;;
-    counters) tool conntrack -S | head -n 512 ;;
+    # Twice: what rises meanwhile is of now, the rest may be of last year.
+    counters)
+        counts || return
+        sleep 2
+        echo "again"
+        counts ;;
     nat) nat "$@" ;;
     nft) nftables "$@" ;;
     ipvs) ipvs ;;
+    connections) connections "$@" ;;
     file) shown "$1" ;;
     kubelet) kubelet "$1" ;;
     listeners)
@@ -275,7 +243,24 @@ witness() {
                 echo "$table $(address "${local%:*}") 53"
             done <"/proc/net/$table" | head -n 40
         done ;;
+    addresses)
+        tool ip -o -4 addr show | awk -v wanted="$*" '
+            BEGIN { count = split(wanted, ips, " ") }
+            {
+                ip = $4
+                sub(/\/.*/, "", ip)
+                keep = index(ip, "169.254.") == 1
+                for (i = 1; i <= count; i++) if (ip == ips[i]) keep = 1
+                if (keep) print "address", $2, ip
+                all++
+            }
+            END { print "addresses", all + 0 }' | head -n 64 ;;
     kernel) cat /proc/sys/kernel/osrelease ;;
+    log)
+        echo "now $(cut -d ' ' -f 1 /proc/uptime)"
+        readlink /proc/self/ns/net
+        tool dmesg | grep -E 'nf_conntrack: (nf_conntrack: )?table full|martian source' |
+            tail -n 20 ;;
     *) echo "not known: $what"; return 2 ;;
     esac
 }

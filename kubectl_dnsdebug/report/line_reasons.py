@@ -53,13 +53,16 @@ def given_otherwise(kind: Kind, value: str, columns: Sequence[Column]) -> str:
 def reason(
     kind: Kind, value: str, has: Mapping[str, bool | None], columns: Sequence[Column]
 ) -> str:
-    """Why the files differ in a line though each is as it should be; empty where they do not."""
+    """Why the files differ in a line though each is as it should be; empty where they do not.
+
+    A loopback needs its word wherever it stands.
+    """
+    if kind is Kind.NAMESERVER and is_loopback(value):
+        return _loopback(has, columns)
     if len(set(has.values())) == 1:
         return ""
     paths = {each.key: each for each in columns if each.path}
     holders = [each.path for each in paths.values() if has[each.key]]
-    if kind is Kind.NAMESERVER and is_loopback(value):
-        return _loopback(has, columns)
     if has["pod"] and not has["default"]:
         return "Kubelet's own, for this policy." if has["default"] is False else ""
     if has["default"] and has["pod"] is False:

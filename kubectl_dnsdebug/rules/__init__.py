@@ -44,6 +44,7 @@ from kubectl_dnsdebug.rules.host_resolvconf_missing_or_empty import (
 from kubectl_dnsdebug.rules.host_search_inherited import check as host_search_inherited
 from kubectl_dnsdebug.rules.hostnetwork_clusterfirst import check as hostnetwork_clusterfirst
 from kubectl_dnsdebug.rules.image_resolver_config import check as image_resolver_config
+from kubectl_dnsdebug.rules.ip_forward_off import check as ip_forward_off
 from kubectl_dnsdebug.rules.ipvs_stale import check as ipvs_stale
 from kubectl_dnsdebug.rules.kube_proxy_rules_missing import check as kube_proxy_rules_missing
 from kubectl_dnsdebug.rules.l7_dns_policy import check as l7_dns_policy
@@ -97,6 +98,7 @@ RULES: tuple[Rule, ...] = (
     cni_down_on_node,
     host_loopback_nameserver,
     host_resolvconf_missing_or_empty,
+    ip_forward_off,
     no_default_route,
     runtime_fallback_8888,
     # the path

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import (
     Answer,
@@ -34,7 +36,7 @@ _OFTEN = 4  # questions to one server that chance does not lose all
     "conntrack-full",
     scope=Scope.NODE,
     severity=Severity.ERROR,
-    message="On {node} questions to every server are lost at random ({summary} over UDP and TCP), "
+    message="On {node} questions to every server are lost{how} ({summary} over UDP and TCP)"
     "{elsewhere}: new connections are dropped, as when the conntrack table is full.{said}",
     remedy="Find what fills the table of {node} (conntrack -L), raise nf_conntrack_max (conntrack "
     "settings of kube-proxy), or keep DNS out of it with NodeLocal DNSCache.",
@@ -43,7 +45,10 @@ _OFTEN = 4  # questions to one server that chance does not lose all
     explains=(
         "aaaa-delay",
         "bridge-nf-off",
+        "cni-down-on-node",
+        "conntrack-race",
         "conntrack-stale-udp",
+        "coredns-api-unreachable",
         "coredns-replica-divergence",
         "kube-proxy-rules-missing",
         "overlay-broken",
@@ -57,6 +62,12 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if all(reach.fine for reach in services) or symptoms.is_only_witness(seen, subject):
         return
     asked = _asked(seen, subject)
+    table = _table(seen, subject)
+    if table and table.drops:
+        yield _proven(subject, table, asked)
+        return
+    if table and table.count < _ROOM * table.most:
+        return  # the table has room
     servers = {a.server for a in asked if a.status.is_silence}
     lossy = servers & {a.server for a in asked if a.status.is_answer}
     kinds = {a.transport for a in asked if a.status.is_silence}
@@ -67,24 +78,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         raise Missing(f"no other node than {subject.name} asked DNS pods directly")
     if not all(a.status.is_answer for a in others):
         return  # the servers' own doing
-    counted = _counted(seen, subject)
-    if counted and counted[1] < _ROOM * counted[2]:
-        return  # the table has room
     said = _condition(seen, subject)
-    full = counted is not None and counted[1] >= _FULL * counted[2]
-    if counted and full:
-        said = f"nf_conntrack_count {counted[1]} of nf_conntrack_max {counted[2]}"
     yield Found(
         evidence=(
             *(a.id for a in asked if a.status.is_silence),
             *(a.id for a in others[:1]),
-            *((counted[0],) if counted and full else ()),
-            *((f"node/{subject.name}",) if said and not full else ()),
+            *((table.id,) if table else ()),
+            *((f"node/{subject.name}",) if said else ()),
         ),
         args={
             "node": subject.name,
             "summary": f"{sum(a.status.is_silence for a in asked)} of {len(asked)}",
-            "elsewhere": f"while {len(others)} between other nodes are all answered",
+            "how": " at random",
+            "elsewhere": f", while {len(others)} between other nodes are all answered",
             "said": f" The node says so: {said}." if said else "",
         },
         confidence=Confidence.CERTAIN if said else Confidence.LIKELY,
@@ -92,8 +98,23 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     )
 
 
-def _counted(seen: Observed, subject: Subject) -> tuple[str, int, int] | None:
-    """Evidence id, entries and room of the node's table; None where the node was not looked at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """The node's table of flows. `drops` says by what it drops new ones now; empty: it does not."""
+
+    id: str
+    count: int
+    most: int
+    drops: str
+    proof: tuple[str, ...]
+
+
+def _table(seen: Observed, subject: Subject) -> _Table | None:
+    """None where the node was not looked at.
+
+    A full table that makes room again is no fault. One that drops says so: in the counter, while
+    questions were lost, or in the kernel's log of the last two minutes.
+    """
     try:
         host = seen.host(subject.name)
         count, most = (
@@ -102,7 +123,34 @@ def _counted(seen: Observed, subject: Subject) -> tuple[str, int, int] | None:
         )
     except (Missing, ValueError):
         return None
-    return host.id("sysctl"), count, most
+    drops, proof = [], []
+    if count >= _FULL * most:
+        with suppress(Missing):
+            if rise := host.counters.rise("drop"):
+                drops.append(f"its drop counter rose by {rise} within two seconds")
+                proof.append(host.id("counters"))
+        with suppress(Missing):
+            if line := host.log.table_full:
+                drops.append(f"its kernel's log says {line!r}")
+                proof.append(host.id("log"))
+    return _Table(
+        id=host.id("sysctl"), count=count, most=most, drops=", ".join(drops), proof=tuple(proof)
+    )
+
+
+def _proven(subject: Subject, table: _Table, asked: list[Answer]) -> Found:
+    lost = [a for a in asked if a.status.is_silence]
+    return Found(
+        evidence=(table.id, *table.proof, *(a.id for a in lost)),
+        args={
+            "node": subject.name,
+            "summary": f"{len(lost)} of {len(asked)}",
+            "how": "",
+            "elsewhere": "",
+            "said": f" nf_conntrack_count is {table.count} of nf_conntrack_max {table.most}, and "
+            f"{table.drops}.",
+        },
+    )
 
 
 def _asked(seen: Observed, subject: Subject) -> list[Answer]:

@@ -31,7 +31,7 @@ _QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
     severity=Severity.WARNING,
     message="{pod}: getent was still waiting for {name} after 4 s, though {server} gave dig the "
     "same A and AAAA at once, {asked} of {asked} times: one of two questions sent together is "
-    "lost, as when they race for one NAT entry on {node}.",
+    "lost, as when they race for one NAT entry on {node}.{proof}",
     remedy="Run NodeLocal DNSCache (no NAT on the way) or a kernel of 5.9 or newer on {node}; for "
     "glibc images `single-request-reopen` or `use-vc` in dnsConfig helps at once.",
     verify="conntrack -S | grep -o 'insert_failed=[0-9]*'   # on {node}, twice: does it rise?",
@@ -50,8 +50,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = seen.ask(own, server=server)
     if not all(symptoms.says_something(a) and (a.ms or 0.0) < _QUICK for a in asked):
         return  # something is slow or lost for single questions, too
-    lost = _insert_failed(seen, own.node)
-    if lost and lost[1] == 0:
+    id, total, rise = _insert_failed(seen, own.node)
+    if id and total == 0:
         return  # no entry was ever lost to another
     for late in waiting:
         pair = _pair(seen, own, server, late.name)
@@ -62,7 +62,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 late.id,
                 *(a.id for a in pair),
                 *symptoms.ids(reach, most=1),
-                *([lost[0]] if lost else []),
+                *([id] if id else []),
             ),
             args={
                 "pod": subject.name,
@@ -70,23 +70,33 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "server": server,
                 "asked": len(asked),
                 "node": own.node,
+                "proof": f" There insert_failed rose by {rise} within two seconds." if rise else "",
             },
-            confidence=Confidence.LIKELY,
-            settles="whether insert_failed of `conntrack -S` rises on the node while it happens"
-            if lost
+            confidence=Confidence.CERTAIN if rise else Confidence.LIKELY,
+            settles=""
+            if rise
+            else "whether insert_failed of `conntrack -S` rises on the node while it happens"
+            if id
             else "insert_failed of `conntrack -S` on the node (--deep)",
         )
         return
 
 
-def _insert_failed(seen: Observed, node: str) -> tuple[str, int] | None:
-    """Evidence id, and how many entries the node lost since it started; None: not looked at."""
+def _insert_failed(seen: Observed, node: str) -> tuple[str, int, int]:
+    """Evidence id, how many entries the node lost since it started, and how many while we asked.
+
+    Together with a pair of which one is lost and single questions that never are, a rise proves
+    the race: nothing else that drops packets counts there. No id: the node was not looked at.
+    """
     try:
         host = seen.host(node)
-        count = host.counters.get("insert_failed")
+        counters = host.counters
     except Missing:
-        return None
-    return None if count is None else (host.id("counters"), count)
+        return "", 0, 0
+    total = counters.total("insert_failed")
+    if total is None:
+        return "", 0, 0
+    return host.id("counters"), total, counters.rise("insert_failed")
 
 
 def _pair(seen: Observed, own: Vantage, server: str, name: str) -> tuple[Answer, ...]:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.parse.host import Flow
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -21,7 +23,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     severity=Severity.ERROR,
     message="Questions of {pod} to {server} from source port {port} are lost while those from "
     "fresh ports are answered ({summary}), and kube-proxy runs in ipvs mode: the entry of that "
-    "flow on {node} names a DNS pod that is gone.",
+    "flow on {node} names a DNS pod that is gone.{proof}",
     remedy="On {node} set net.ipv4.vs.expire_nodest_conn=1, shorten the UDP timeout (ipvsadm --set "
     "0 0 30), and let clients use random source ports.",
     verify="ipvsadm -Lnc | grep ':{port}'   # on {node}; the destination must be a DNS pod of now",
@@ -29,7 +31,13 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
+    host = seen.host_or_none(own.node)
     for fresh in symptoms.service_reach(seen, own):
+        stale = _stale(seen, subject, host, fresh.server) if host and fresh.fine else None
+        if host and stale is not None:
+            # The table of IPVS itself: what it does not have is not there.
+            yield from (_proven(host, subject, fresh, each) for each in stale)
+            continue
         bound = seen.ask(own, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
         if not fresh.fine or not flow.dead or not symptoms.lossy(flow):
@@ -47,8 +55,45 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "server": fresh.server,
                 "port": bound[0].source_port,
                 "summary": fresh.summary,
+                "proof": "",
             },
             confidence=Confidence.LIKELY,
             settles="the IPVS connections of the node (--deep)",
         )
         return
+
+
+def _stale(
+    seen: Observed, subject: Subject, host: HostView, server: str
+) -> tuple[Flow, ...] | None:
+    """The target's flows in use that IPVS sends to no DNS pod of now.
+
+    None where its table could not be read, or does not tell the target's flows from the node's.
+    """
+    pod = seen.client(subject)
+    try:
+        flows = host.connections(server)
+        endpoints = {each.ip for each in seen.dns_endpoints}
+    except Missing:
+        return None
+    if pod.host_network or not endpoints:
+        return None
+    return tuple(
+        flow
+        for flow in flows.told
+        if flow.client in pod.ips and flow.answers_from not in endpoints and flows.in_use(flow)
+    )
+
+
+def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found:
+    return Found(
+        evidence=(host.id(f"connections.{fresh.server}"), *symptoms.ids(fresh, most=2)),
+        args={
+            "pod": subject.name,
+            "node": host.vantage.node,
+            "server": fresh.server,
+            "port": flow.port,
+            "summary": fresh.summary,
+            "proof": f" IPVS sends {flow.client} port {flow.port} to {flow.answers_from}.",
+        },
+    )

@@ -6,6 +6,7 @@ Its pod is not running, hangs in termination, or its interface and rules are gon
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import dns_servers, symptoms
@@ -18,13 +19,12 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="The DNS cache of {node} at {server} does not answer ({summary}), while the DNS pods "
-    "do "
-    "when asked directly. {agent}",
+    "do when asked directly. {agent}",
     remedy="Restart the node cache's pod on {node}; if it was removed, clear its interface and its "
     "NOTRACK rules and give pods the DNS Service's address again.",
     verify="kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={node} | grep "
     "-i local",
-    explains=("tcp-fallback-broken",),
+    explains=("nodelocal-misrouted", "tcp-fallback-broken"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
@@ -36,9 +36,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not reach.dead or not any(r.fine for _, r in direct):
             continue
         agent, certain = _agent(seen, subject)
-        if certain is None and not reach.saw(Status.CONNECTION_REFUSED):
+        proof, shown = _node_shows(seen, subject, server)
+        if certain is None and not proof and not reach.saw(Status.CONNECTION_REFUSED):
             continue  # it listens, and waits in vain for the DNS pods
-        proof = _nobody_listens(seen, subject, server)
         certain = certain or bool(proof)
         yield Found(
             evidence=(*proof, *symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
@@ -46,26 +46,31 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "node": subject.name,
                 "server": server,
                 "summary": reach.summary,
-                "agent": agent,
+                "agent": agent + shown,
             },
             confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
             settles="" if certain else "the node's interfaces and raw table (--deep)",
         )
 
 
-def _nobody_listens(seen: Observed, subject: Subject, server: str) -> tuple[str, ...]:
-    """The evidence that no socket of the node takes questions at that address, where it shows."""
-    try:
-        host = seen.host(subject.name)
-        found = host.listeners
-    except Missing:
-        return ()
-    taken = any(
-        each.protocol.startswith("udp6") or each.address in (server, "0.0.0.0")
-        for each in found
-        if each.protocol.startswith("udp")
-    )
-    return () if taken else (host.id("listeners"),)
+def _node_shows(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str]:
+    """What on the node itself is missing of the cache, evidence and words: the device that bears
+    its address, or the socket that takes questions there."""
+    host = seen.host_or_none(subject.name)
+    if host is None:
+        return (), ""
+    with suppress(Missing):
+        if server not in host.addresses:
+            return (host.id("addresses"),), f" No device of the node has the address {server}."
+    with suppress(Missing):
+        taken = any(
+            each.protocol.startswith("udp6") or each.address in (server, "0.0.0.0")
+            for each in host.listeners
+            if each.protocol.startswith("udp")
+        )
+        if not taken:
+            return (host.id("listeners"),), f" Nothing on the node listens at {server} port 53."
+    return (), ""
 
 
 def _agent(seen: Observed, subject: Subject) -> tuple[str, bool | None]:

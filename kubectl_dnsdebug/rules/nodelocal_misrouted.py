@@ -60,7 +60,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "replica": good[0].server,
             },
             confidence=Confidence.LIKELY,
-            settles="the node cache's log and ConfigMap",
+            settles="the node cache's log and ConfigMap"
+            + ("" if bad else f", and whether the node still has the address {server} (--deep)"),
         )
         return
 

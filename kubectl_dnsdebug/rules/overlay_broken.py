@@ -18,7 +18,7 @@ from kubectl_dnsdebug.model import (
     Vantage,
     node,
 )
-from kubectl_dnsdebug.observe import dns_policies, symptoms
+from kubectl_dnsdebug.observe import dns_policies, forwarding, symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -31,7 +31,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     message="Pods on {node} do not reach DNS pods on other nodes: {lost} ({summary}), while there "
     "they answer pods of their own node.",
     remedy="Repair pod traffic between {node} and {others}: open the ports of the CNI's "
-    "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.",
+    "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.{more}",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
@@ -56,6 +56,12 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     first, reach = lost[0]
     if not proof:
         raise Missing(f"no probe on {first.node} tells a silent DNS pod from a broken way to it")
+    sealed = forwarding.forwards(seen, subject) is None and forwarding.nothing_leaves(seen, subject)
+    open_ = ""
+    if len(proof) < len(lost):
+        open_ = "a probe on the silent DNS pod's own node"
+    elif sealed:
+        open_ = f"whether {subject.name} forwards packets at all: net.ipv4.ip_forward (--deep)"
     yield Found(
         evidence=(
             *(id for _, r in lost for id in symptoms.ids(r)),
@@ -70,9 +76,13 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             "ip": first.ip,
             "port": reach.answers[0].port,
             "name": reach.answers[0].name,
+            "more": f" As no server outside answers there either, see first that {subject.name} "
+            "forwards (sysctl net.ipv4.ip_forward)."
+            if sealed
+            else "",
         },
-        confidence=Confidence.CERTAIN if len(proof) == len(lost) else Confidence.LIKELY,
-        settles="" if len(proof) == len(lost) else "a probe on the silent DNS pod's own node",
+        confidence=Confidence.LIKELY if open_ else Confidence.CERTAIN,
+        settles=open_,
     )
 
 

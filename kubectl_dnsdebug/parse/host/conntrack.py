@@ -84,8 +84,57 @@ def _flow(line: str) -> Flow | None:
     )
 
 
-def counters(text: str) -> Mapping[str, int]:
-    """`conntrack -S`, summed over the processors."""
+def connections(text: str) -> Flows | None:
+    """What `witness connections` prints of IPVS; None without IPVS, or when it was cut."""
+    first, _, second = text.partition(f"\n{AGAIN}\n")
+    count = re.search(r"^flows (\d+) odd \d+$", first, re.MULTILINE)
+    if count is None:
+        return None
+    return Flows(total=int(count[1]), told=_of_ipvs(first), later=_of_ipvs(second))
+
+
+def _of_ipvs(text: str) -> tuple[Flow, ...]:
+    found = (line.split() for line in text.splitlines())
+    return tuple(
+        Flow(
+            client=words[1],
+            port=int(words[2]),
+            server=words[3],
+            answers_from=words[4],
+            seconds=int(words[5]),
+            answered=True,  # IPVS does not say
+        )
+        for words in found
+        if len(words) == 6 and words[2].isdigit() and words[5].isdigit()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What became of new flows since the node started, and of those of some two seconds.
+
+    `later` is empty where there was only one look.
+    """
+
+    first: Mapping[str, int]
+    later: Mapping[str, int]
+
+    def total(self, name: str) -> int | None:
+        """None where the kernel does not count it."""
+        return (self.later or self.first).get(name)
+
+    def rise(self, name: str) -> int:
+        """How many came in between the two looks."""
+        return self.later.get(name, 0) - self.first.get(name, 0) if self.later else 0
+
+
+def counters(text: str) -> Counters:
+    """What `witness counters` prints: `conntrack -S` twice, each summed over the processors."""
+    first, _, later = text.partition(f"\n{AGAIN}\n")
+    return Counters(first=_summed(first), later=_summed(later))
+
+
+def _summed(text: str) -> Mapping[str, int]:
     found: Counter[str] = Counter()
     for line in text.splitlines():
         found.update({name: int(count) for name, count in _COUNTER.findall(line) if name != "cpu"})

@@ -91,3 +91,45 @@ def listeners(text: str) -> tuple[Listener, ...]:
         for words in found
         if len(words) == 3 and words[2].isascii() and words[2].isdigit()
     )
+
+
+def addresses(text: str) -> Mapping[str, str] | None:
+    """Lines `address DEVICE IP`: the device of each address; None when it was cut."""
+    found = [line.split() for line in text.splitlines()]
+    if not any(words[:1] == ["addresses"] for words in found):
+        return None
+    return {w[2]: w[1] for w in found if len(w) == 3 and w[0] == "address"}
+
+
+_STAMPED = re.compile(r"\[\s*(\d+)\.\d+\] (.*)")
+_NETNS = re.compile(r"in netns (\d+)")
+_LATELY = 120  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelLog:
+    """Lines of the kernel's log that tell of lost packets, of the last two minutes."""
+
+    netns: str  # the inode of the node's network namespace
+    lines: tuple[str, ...]
+
+    @property
+    def table_full(self) -> str:
+        """The last line about this node's table of flows; empty without one. Nodes may share a
+        kernel: newer ones say whose table it is."""
+        for line in reversed(self.lines):
+            whose = _NETNS.search(line)
+            if "table full" in line and (whose is None or whose[1] == self.netns):
+                return line
+        return ""
+
+
+def kernel_log(text: str) -> KernelLog | None:
+    """What `witness log` prints; None where the log may not be read."""
+    now = re.search(r"^now (\d+)", text, re.MULTILINE)
+    netns = re.search(r"^net:\[(\d+)\]$", text, re.MULTILINE)
+    if now is None or netns is None:
+        return None
+    stamped = (_STAMPED.match(line) for line in text.splitlines())
+    lately = (m[2] for m in stamped if m and int(m[1]) >= int(now[1]) - _LATELY)
+    return KernelLog(netns=netns[1], lines=tuple(lately))

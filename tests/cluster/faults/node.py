@@ -196,6 +196,29 @@ def bridge_nf_off(cluster: Cluster) -> Iterator[None]:
 
 
 @contextmanager
+def ip_forward_off(cluster: Cluster) -> Iterator[None]:
+    """Set to 0 again and again, as by a hardening agent: the bridge plugin sets it for each pod."""
+    node, name = cluster.node("w1"), "hardening-w1"
+    path = "/proc/sys/net/ipv4/ip_forward"
+    loop = f"while :; do echo 0 > {path}; sleep 0.05; done"
+    try:
+        cluster.daemons.start(name, [*node.inside(), "sh", "-c", loop])
+        web = cluster.pod("web")
+        local, remote = (dns_change.dns_pod_on(cluster, n)["status"]["podIP"] for n in WORKERS)
+        wait_for(
+            "does not bite: the other node's DNS pod is silent",
+            lambda: web.dig(KUBERNETES, server=remote, seconds=1).status == "timeout",
+            timeout=10,
+        )
+        web.expect("NOERROR", KUBERNETES, server=local)
+        cluster.host("w1").expect("NOERROR", KUBERNETES, server=remote)
+        yield
+    finally:
+        cluster.daemons.stop(name)
+        node.shell(f"echo 1 > {path}")
+
+
+@contextmanager
 def no_default_route(cluster: Cluster) -> Iterator[None]:
     """The node's own packets to a Service address die before they would be translated."""
     node = cluster.node("w1")
@@ -299,6 +322,13 @@ FAULTS = (
         slug="bridge-nf-off",
         title="bridge-nf-call-iptables is off on a node that hosts a DNS pod",
         apply=bridge_nf_off,
+    ),
+    Fault(
+        name="ip-forward-off",
+        slug="ip-forward-off",
+        title="A node that passes on no packets of its pods: net.ipv4.ip_forward is 0",
+        apply=ip_forward_off,
+        args=("--deep",),
     ),
     Fault(
         name="no-default-route",

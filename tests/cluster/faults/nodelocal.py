@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -147,6 +148,26 @@ def down(cluster: Cluster) -> Iterator[None]:
 
 
 @contextmanager
+def address_missing(cluster: Cluster) -> Iterator[None]:
+    """The node lost the address of its cache, whose pod does not notice."""
+    node = cluster.node("w1")
+    unprobed = {"name": "node-cache", "readinessProbe": None}
+    patch = {"spec": {"template": {"spec": {"containers": [unprobed]}}}}
+    with node_cache(cluster), victim(cluster) as pod:
+        where = (f"daemonset/{NAME}", "-n", "kube-system")
+        cluster.kubectl("patch", *where, "-p", json.dumps(patch))
+        cluster.kubectl("rollout", "status", *where, timeout=60)
+        node.run("ip", "addr", "del", f"{ADDRESS}/32", "dev", "lo")
+        wait_for(
+            "does not bite: the node's cache is out of reach",
+            lambda: pod.dig(KUBERNETES, seconds=1).status in NO_ANSWER,
+            timeout=10,
+        )
+        pod.expect("NOERROR", KUBERNETES, server=cluster.setup.address)
+        yield
+
+
+@contextmanager
 def upstream_without_tcp(cluster: Cluster) -> Iterator[None]:
     """The cache asks the cluster's DNS over TCP only, and its Service knows UDP only."""
 
@@ -179,6 +200,14 @@ FAULTS = (
         title="The node's DNS cache does not run, and pods ask it",
         apply=down,
         target="pod/victim",
+    ),
+    Fault(
+        name="nodelocal-address-missing",
+        slug="nodelocal-down",
+        title="The node lost the address of its DNS cache, whose pod runs",
+        apply=address_missing,
+        target="pod/victim",
+        args=("--deep",),
     ),
     Fault(
         name="nodelocal-misrouted",

@@ -1,0 +1,26 @@
+"""Whether a node passes on packets between its pods and the rest of the world."""
+
+from __future__ import annotations
+
+from kubectl_dnsdebug.model import Missing, Subject
+from kubectl_dnsdebug.observe.observed import Observed
+
+FORWARD = "net.ipv4.ip_forward"
+
+
+def nothing_leaves(seen: Observed, node: Subject) -> bool:
+    """Whether upstreams were asked from a pod of the node, and every one was silent."""
+    try:
+        place = seen.default(node)
+    except Missing:
+        return False
+    asked = seen.ask(place, probe="up.")
+    return bool(asked) and all(a.status.is_silence for a in asked)
+
+
+def forwards(seen: Observed, node: Subject) -> bool | None:
+    """What the node's own setting says; None where it was not read."""
+    try:
+        return seen.host(node.name).settings.setting(FORWARD) != "0"
+    except Missing:
+        return None

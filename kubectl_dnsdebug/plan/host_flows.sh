@@ -1,0 +1,98 @@
+# The flows that a node remembers, of its own connection tracking and of IPVS. Part of host.sh,
+# before which it stands.
+
+# dotted HEX: an IPv4 address as the table of IPVS prints it, the high byte first
+dotted() {
+    case $1 in ????????) ;; *) echo "$1"; return ;; esac
+    echo "$((0x${1%??????})).$((0x$(echo "$1" | cut -c3-4))).$((0x$(
+        echo "$1" | cut -c5-6))).$((0x${1#??????}))"
+}
+
+# connected IP ENDPOINT...: what IPVS remembers of UDP flows to port 53 of an address, as `look`
+connected() {
+    want=$1 good=" $* " all=0 odd=0
+    while read -r kind client port server on to _ _ seconds _; do
+        [ "$kind $on" = "UDP 0035" ] || continue
+        [ "$(dotted "$server")" = "$want" ] || continue
+        to=$(dotted "$to") all=$((all + 1)) what=flow
+        case $good in *" $to "*) [ "$all" -le 8 ] || continue ;; *) what=odd odd=$((odd + 1)) ;; esac
+        [ "$odd" -le 60 ] || continue
+        echo "$what $(dotted "$client") $((0x$port)) $want $to $seconds"
+    done </proc/net/ip_vs_conn
+    echo "flows $all odd $odd"
+}
+
+# connections IP ENDPOINT...: looked at again where some are odd, as `flows`
+connections() {
+    [ -r /proc/net/ip_vs_conn ] || { echo absent; return 0; }
+    first=$(connected "$@")
+    printf '%s\n' "$first"
+    case $first in
+    *"odd 0") ;;
+    *)
+        sleep 2
+        echo "again"
+        connected "$@" ;;
+    esac
+}
+
+# counts: what became of new flows, for each processor; from the kernel's own table without the tool
+counts() {
+    text=$(tool conntrack -S 2>/dev/null)
+    if [ "$?" != 127 ]; then
+        printf '%s\n' "$text" | head -n 512
+        return
+    fi
+    [ -r /proc/net/stat/nf_conntrack ] || { echo "$text"; return 127; }
+    {
+        read -r names
+        while read -r line; do
+            set -- $line
+            for name in $names; do
+                case $name in insert_failed | drop | early_drop)
+                    printf '%s=%s ' "$name" "$((0x$1))" ;;
+                esac
+                shift
+            done
+            echo
+        done
+    } </proc/net/stat/nf_conntrack | head -n 512
+}
+
+# look IP ENDPOINT...: the flows to an address; all whose answers do not come from an endpoint, and
+# a few others
+look() {
+    ip=$1
+    shift
+    text=$(tool conntrack -L -p udp --orig-dst "$ip" 2>/dev/null)
+    code=$?
+    if [ "$code" = 127 ]; then
+        [ -r /proc/net/nf_conntrack ] || { echo "$text"; return 127; }
+        text=$(grep -F "dst=$ip " /proc/net/nf_conntrack | grep -w udp)
+    fi
+    printf '%s\n' "$text" | awk -v good="$*" '
+        BEGIN { count = split(good, ips, " ") }
+        !/dport=/ { next }
+        {
+            all++
+            answers = substr($0, index($0, "dport=") + 6)
+            fine = 0
+            for (i = 1; i <= count; i++) if (index(answers, " src=" ips[i] " ")) fine = 1
+            if (fine) { if (healthy++ < 3) print "flow " $0 }
+            else if (odd++ < 60) print "odd " $0
+        }
+        END { print "flows " all + 0 " odd " odd + 0 }'
+}
+
+# flows IP ENDPOINT...: looked at again after a while where some are odd: those in use are renewed
+flows() {
+    first=$(look "$@") || { printf '%s\n' "$first"; return 127; }
+    printf '%s\n' "$first"
+    case $first in
+    *"odd 0") ;;
+    *)
+        sleep 2
+        echo "again"
+        look "$@" ;;
+    esac
+}
