@@ -22,6 +22,9 @@ COMMANDS = {
 # What the pages call by a name that readers put their own for.
 STANDS_FOR = {
     "deploy/NAME": "deploy/front",
+    "node/NAME": "node/w1",
+    "watch pod/NAME": "watch pod/web --for 10s",
+    "--for 10m": "--for 10s",
     "NAME": "api",
     "registry.example.com/mirror/agnhost:2.53": DNSUTILS,
     "registry.example.com/mirror/agnhost@sha256:...": DNSUTILS,
