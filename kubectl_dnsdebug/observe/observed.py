@@ -101,8 +101,11 @@ class Observed:
 
     @cached_property
     def looked_from(self) -> tuple[Subject, ...]:
-        """What was asked for and looked from: of many nodes only those with logs of their own."""
-        nodes = {v.node for v in self.evidence.vantages}
+        """What was asked for and looked from: of many nodes only those with logs of their own.
+
+        Not where there is but a witness of what happens on the way.
+        """
+        nodes = {v.node for v in self.evidence.vantages if v.role in HOSTS_FILE}
         return tuple(s for s in self.subjects if s.scope is Scope.POD or s.name in nodes)
 
     def client(self, subject: Subject) -> Pod:

@@ -5,7 +5,7 @@ Its JSON shape (`as_json`) is public and versioned; `report.schema.json` describ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -97,7 +97,7 @@ def build(
     swept = sweep(seen)
     if swept:
         causes = sweeps.gathered(seen, swept, causes)
-        swept = sweeps.explained(swept, causes)
+        swept = sweeps.explained(seen, swept, causes)
         unknown = sweeps.unknowns(swept, unknown)
     # What explains a grave finding is a cause, however harmless by itself.
     grave = tuple(c for c in causes if any(f.severity is not Severity.INFO for f in flatten((c,))))
@@ -156,9 +156,14 @@ def _not_asked(rules: int) -> Unknown:
 
 def flatten(causes: Iterable[Cause]) -> Iterable[Finding]:
     """Every finding, consequences too."""
+    return (cause.finding for cause in everything(causes))
+
+
+def everything(causes: Iterable[Cause]) -> Iterator[Cause]:
+    """Every cause, consequences too."""
     for cause in causes:
-        yield cause.finding
-        yield from flatten(cause.explains)
+        yield cause
+        yield from everything(cause.explains)
 
 
 def _unknowns(verdicts: Iterable[Verdict]) -> Iterable[Unknown]:

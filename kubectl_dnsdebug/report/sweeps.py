@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from kubectl_dnsdebug.model import Cause, Finding, Scope, Severity, Subject, node
+from kubectl_dnsdebug.model import Cause, Finding, Missing, Scope, Severity, Subject, node
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.observe.sweep import Check, Health
 from kubectl_dnsdebug.report.pictures.sweep import Group, Sweep, natural
@@ -17,6 +17,8 @@ from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, UNTESTED, Unknown
 
 # Of these a policy or a name that nobody has may be the reason, where most nodes are told alike.
 _OUTER = (Check.OUTSIDE, Check.UPSTREAM)
+# What fails here where DNS pods are out of reach, whatever keeps them so.
+_BEYOND = {Check.SERVICE_UDP, Check.SERVICE_TCP, Check.DNS_PODS, Check.OUTSIDE, Check.HOST}
 MOST_NAMED = 3
 
 
@@ -33,8 +35,9 @@ def gathered(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> tuple[Cau
     return _merged(causes, _bearers(seen, sweep, [*_flat(causes)]), everyone)
 
 
-def explained(sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
-    """The sweep, each of its ill groups with its own causes, or else with those of the cluster."""
+def explained(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
+    """The sweep, each of its ill groups with its own causes, or else with those of the nodes whose
+    DNS pods it does not reach, or those of the cluster."""
     found = [
         (cause.finding, {cause.finding.subject, *cause.others})
         for cause in _all(causes)
@@ -42,9 +45,19 @@ def explained(sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
     ]
     wide = [f for f, _ in found if f.subject.scope is Scope.CLUSTER]
 
-    def own(group: Group) -> list[Finding]:
-        theirs = {node(name) for name in group.nodes}
+    homes = _homes(seen)
+
+    def own(nodes: Iterable[str]) -> list[Finding]:
+        theirs = {node(name) for name in nodes}
         return [f for f, subjects in found if theirs & subjects]
+
+    def theirs(group: Group) -> list[Finding]:
+        lost = {homes.get(ip, "") for ip, mark in group.first.pods.items() if mark.is_ill}
+        ill = {check for check, cell in group.first.cells.items() if cell.mark.is_ill}
+        there = [own([home]) for home in lost]
+        if not ill <= _BEYOND or not all(there):
+            return []
+        return [*dict.fromkeys(f for findings in there for f in findings)]
 
     groups = (
         group
@@ -52,12 +65,21 @@ def explained(sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
         else replace(
             group,
             causes=tuple(
-                (f.rule, f.subject) for f in own(group) or (wide if _is_ill(group) else [])
+                (f.rule, f.subject)
+                for f in own(group.nodes) or (_is_ill(group) and (theirs(group) or wide)) or ()
             ),
         )
         for group in sweep.groups
     )
     return replace(sweep, groups=tuple(groups))
+
+
+def _homes(seen: Observed) -> Mapping[str, str]:
+    """On which node each DNS pod runs, by its address."""
+    try:
+        return {each.ip: each.node for each in seen.dns_endpoints}
+    except Missing:
+        return {}
 
 
 def unknowns(sweep: Sweep, found: Iterable[Unknown]) -> tuple[Unknown, ...]:

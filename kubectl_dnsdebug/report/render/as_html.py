@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import Evidence, Severity, Status, Transport
 from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
-from kubectl_dnsdebug.report.render import drawing, files, grid, moments, verdict, walk
+from kubectl_dnsdebug.report.render import drawing, files, grid, moments, nodes, verdict, walk
 from kubectl_dnsdebug.report.render.style import Style, Tone, brief, one_line
 from kubectl_dnsdebug.report.report import Conclusion, Report
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
@@ -61,6 +61,7 @@ def _template(name: str) -> Template:
     environment.globals.update(
         version=__version__,
         css=_CLASS,
+        nodes=nodes,
         cell=walk.cell,
         fares=walk.fares,
         sentence=walk.sentence,
@@ -72,7 +73,7 @@ def _template(name: str) -> Template:
 def render(report: Report, style: Style) -> str:
     page = _template("report.html.j2").render(
         report=report,
-        title=f"DNS of {_what(report) or 'the cluster'}",
+        title=f"DNS of {verdict.what(report) or 'the cluster'}",
         context=report.target["context"],
         collected_at=report.target["collected_at"],
         outcome=_OUTCOME[report.outcome],
@@ -89,6 +90,7 @@ def render(report: Report, style: Style) -> str:
         verdict=verdict,
         entries=list(moments.entries(report)),
         phases=moments.phases(report),
+        paths_of_nodes=report.paths if report.sweep else (),
     )
     return _carried(page, style)
 
@@ -113,11 +115,6 @@ def render_walk(found: Resolution, evidence: Evidence, style: Style) -> str:
 def _carried(page: str, style: Style) -> str:
     """A reference says the same in any encoding, whatever carries the file."""
     return page if style.unicode else page.encode("ascii", "xmlcharrefreplace").decode()
-
-
-def _what(report: Report) -> str:
-    pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
-    return ", ".join(pods[:3]) + (f" and {len(pods) - 3} more" if len(pods) > 3 else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 from kubectl_dnsdebug.model import Finding, Severity
 from kubectl_dnsdebug.report.render.style import Style, one_line
 from kubectl_dnsdebug.report.render.verdict import proofs
-from kubectl_dnsdebug.report.report import Report, flatten
+from kubectl_dnsdebug.report.report import Report, everything
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
 
 # What no XML document may hold, even as a reference.
@@ -45,10 +45,11 @@ def render(report: Report, style: Style) -> str:
 
 def _cases(report: Report) -> Iterator[tuple[str, Element]]:
     seen: set[tuple[str, str]] = set()
-    for found in flatten((*report.causes, *report.advice)):
-        if (key := (found.rule, str(found.subject))) not in seen:
-            seen.add(key)
-            yield str(found.subject), _found(found, report)
+    for cause in everything((*report.causes, *report.advice)):
+        for whose in map(str, (cause.finding.subject, *cause.others)):
+            if (key := (cause.finding.rule, whose)) not in seen:
+                seen.add(key)
+                yield whose, _found(cause.finding, whose, report)
     for each in report.unknown:
         yield str(each.subject), _unknown(each)
     for rule, subject in report.clear:
@@ -59,8 +60,8 @@ def _case(rule: str, subject: str) -> Element:
     return Element("testcase", classname=f"dnsdebug.{subject.partition('/')[0]}", name=rule)
 
 
-def _found(found: Finding, report: Report) -> Element:
-    case = _case(found.rule, str(found.subject))
+def _found(found: Finding, subject: str, report: Report) -> Element:
+    case = _case(found.rule, subject)
     lines = [
         found.message,
         *(f"proof: {each}" for each in proofs(found, report)),

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kubectl_dnsdebug.model import Cause, Status, Transport
+from kubectl_dnsdebug.observe.sweep import Health, Mark
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, HopState, Matrix, Row
-from kubectl_dnsdebug.report.render import drawing, files, grid
+from kubectl_dnsdebug.report.pictures.sweep import Sweep
+from kubectl_dnsdebug.report.render import drawing, files, grid, nodes
 from kubectl_dnsdebug.report.render.style import Style, brief, one_line
 from kubectl_dnsdebug.report.render.verdict import (
     MOST_REASONS,
@@ -18,13 +20,17 @@ from kubectl_dnsdebug.report.render.verdict import (
     alike,
     cost,
     fate,
+    fix,
     gaps,
     headline,
     left,
     meaning,
     proofs,
+    what,
+    whom,
 )
 from kubectl_dnsdebug.report.report import Conclusion, Report
+from kubectl_dnsdebug.report.sweeps import names
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
@@ -63,8 +69,9 @@ def block(text: str) -> list[str]:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
-    yield f"## DNS of {prose(', '.join(pods) or 'the cluster')}: {report.outcome.value}"
+    pods = ", ".join(pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ()))
+    title = what(report) if report.sweep else pods
+    yield f"## DNS of {prose(title or 'the cluster')}: {report.outcome.value}"
     yield ""
     said = headline(report).removeprefix(f"{report.outcome.value}: ")
     yield f"**{prose(said)}.** Exit code {report.exit_code}: {meaning(report)}."
@@ -83,13 +90,12 @@ def _lines(report: Report) -> Iterator[str]:
         libc = prose(pod["libc"] or "libc not seen")
         yield f"{where}, {prose(pod['phase'])}, {libc}, dnsPolicy {prose(pod['dnsPolicy'])}."
         yield from ("", _path(report.paths[place]))
-        if report.outcome is not Conclusion.HEALTHY:
-            for matrix in report.matrices:
-                if str(matrix.pod) == pod["pod"]:
-                    yield from _matrix(matrix)
-            for comparison in report.resolv_conf:
-                if str(comparison.pod) == pod["pod"]:
-                    yield from _files(comparison)
+        yield from _pictures(report, pod["pod"])
+    if report.sweep:
+        yield from _sweep(report.sweep)
+        for path in report.paths:
+            yield from ("", f"### node/{prose(path[0].label)}", "", _path(path))
+            yield from _pictures(report, f"node/{path[0].label}")
     for each in alike(report.advice):
         yield from _cause(each, report)
     yield from _gaps(report)
@@ -98,12 +104,52 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- {prose(line)}"
 
 
+def _pictures(report: Report, subject: str) -> Iterator[str]:
+    if report.outcome is Conclusion.HEALTHY:
+        return
+    for matrix in report.matrices:
+        if str(matrix.pod) == subject:
+            yield from _matrix(matrix)
+    for comparison in report.resolv_conf:
+        if str(comparison.pod) == subject:
+            yield from _files(comparison)
+
+
+def _sweep(sweep: Sweep) -> Iterator[str]:
+    """The map, then what is wrong with which nodes."""
+    checks, rows = nodes.columns(sweep), nodes.shown(sweep)
+    yield from ("", "### Nodes", "")
+    if rows:
+        heads = ["node", *(nodes.HEADS[check] for check in checks)]
+        yield from (_row(heads), _row(["---"] * len(heads)))
+    for node in rows:
+        marks = (_mark(node.cells[check].mark) for check in checks)
+        yield _row([prose(nodes.title(sweep, node)), *marks])
+    if rest := nodes.folded(sweep):
+        yield from ("", prose(rest))
+    told = (nodes.MEANINGS[check] for check in checks if check in nodes.MEANINGS)
+    yield from ("", prose("; ".join(told)), "") if rows else ("",)
+    for group in sweep.groups:
+        if group.health is not Health.FINE:
+            yield f"- {prose(nodes.said(group))}"
+    if sweep.pairs:
+        heads = ["from, to DNS pod", *map(prose, sweep.pairs.dns_pods)]
+        yield from ("", _row(heads), _row(["---"] * len(heads)))
+        for alike, answers in sweep.pairs.rows:
+            yield _row([prose(names(alike)), *map(_mark, answers)])
+
+
+def _mark(mark: Mark) -> str:
+    word = nodes.WORDS[mark]
+    return f"**{word}**" if mark.is_ill else word
+
+
 def _cause(causes: list[Cause], report: Report) -> Iterator[str]:
     found = causes[0].finding
-    subjects = ", ".join(prose(str(each.finding.subject)) for each in causes)
+    subjects = prose(whom(causes))
     title = f"{found.severity.value.upper()} {found.rule} on {subjects} ({found.confidence.value})"
     yield from ("", f"### {title}", "", prose(found.message), "")
-    yield f"**Fix:** {prose(found.remedy)}"
+    yield f"**Fix:** {prose(fix(causes[0]))}"
     yield from ("", "**Check by hand:**", "", *block(found.verify))
     if found.settles:
         yield from ("", f"**To be certain:** {prose(found.settles)}")
@@ -117,7 +163,7 @@ def _cause(causes: list[Cause], report: Report) -> Iterator[str]:
 def _consequences(causes: Iterable[Cause], indent: str = "") -> Iterator[str]:
     for cause in causes:
         found = cause.finding
-        yield f"{indent}- {found.rule} on {prose(str(found.subject))}: {prose(found.message)}"
+        yield f"{indent}- {found.rule} on {prose(whom([cause]))}: {prose(found.message)}"
         yield from _consequences(cause.explains, indent + "  ")
 
 

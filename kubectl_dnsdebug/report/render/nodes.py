@@ -175,6 +175,16 @@ def _group(group: Group, style: Style) -> Iterator[str]:
         yield from entry("", traits(group), style)
 
 
+def said(group: Group) -> str:
+    """What is wrong with them, why, and what they share, in one line."""
+    what = group.why if group.health is Health.ILL else f"not tested: {group.reason}"
+    rules = ", ".join(dict.fromkeys(rule for rule, _ in group.causes))
+    parts = [f"{names(group.nodes)}: {what}"]
+    parts += [f"because of {rules}"] if rules else []
+    parts += [traits(group)] if group.traits else []
+    return "; ".join(parts)
+
+
 def traits(group: Group) -> str:
     """What its nodes have in common, as a sentence."""
     said = ", ".join(_trait(each, len(group.nodes)) for each in group.traits)

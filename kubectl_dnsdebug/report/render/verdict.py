@@ -12,7 +12,7 @@ from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.render import nodes
 from kubectl_dnsdebug.report.render.style import SEVERITY, Style, Tone, one_line, wrap
 from kubectl_dnsdebug.report.report import Conclusion, Report, flatten
-from kubectl_dnsdebug.report.sweeps import names
+from kubectl_dnsdebug.report.sweeps import MOST_NAMED, names
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
 
 MOST_PROOFS = 3
@@ -221,8 +221,9 @@ def outcome(report: Report) -> str:
 def what(report: Report) -> str:
     """What was looked at, the first few of many; empty for a cluster."""
     if report.sweep:
-        everyone = [node.name for node, _ in report.sweep.nodes]
-        return f"{names(everyone)} ({nodes.tally(report.sweep)})"
+        swept = [node.name for node, _ in report.sweep.nodes]
+        few = f"{len(swept)} nodes" if len(swept) > MOST_NAMED else names(swept)
+        return f"{few} ({nodes.tally(report.sweep)})"
     pods = [pod["pod"].removeprefix("pod/") for pod in report.target.get("pods", ())]
     return names(pods)
 
