@@ -209,7 +209,7 @@ def local_policy(seen: Observed, server: str) -> bool:
 
 def is_only_witness(seen: Observed, node: Subject) -> bool:
     """Whether probes ran on a node only to tell a silent DNS pod from a broken way to it."""
-    return bool(seen.subjects) and node not in seen.subjects and not targets_on(seen, node)
+    return bool(seen.subjects) and node not in seen.looked_from and not targets_on(seen, node)
 
 
 # Names and files
