@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubectl_dnsdebug.observe.watched import Series, Watch, What
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.watched import Series, Watch, What, watched
 
 _IN_A_ROW = 4  # lost questions of one flow that are no chance while others pass
 _MEANWHILE = 8  # answered questions from other ports, for that
@@ -59,6 +60,12 @@ def weak_replicas(watch: Watch) -> Iterator[tuple[Series, Series]]:
     for each in fair:
         if each.lossy and sound:
             yield each, sound[0]
+
+
+def loses_directly(seen: Observed) -> bool:
+    """Whether a watch saw a DNS pod, while it was an endpoint, lose questions put to itself."""
+    watch = watched(seen)
+    return watch is not None and any(watch.fair(s).lossy for s in watch.of(What.DIRECT))
 
 
 def stalls(watch: Watch) -> Iterator[tuple[Series, Series]]:

@@ -21,6 +21,7 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe import image
+from kubectl_dnsdebug.observe.intermittent import loses_directly
 from kubectl_dnsdebug.observe.objects import Endpoint, at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.parse.resolvconf import Policy, ResolvConf, effective_policy
@@ -94,6 +95,7 @@ class Replicas:
 
     local: tuple[tuple[Endpoint, Reach], ...]
     remote: tuple[tuple[Endpoint, Reach], ...]
+    steady: bool = True  # no watch saw one of them lose questions, asked directly
 
     @property
     def all(self) -> tuple[tuple[Endpoint, Reach], ...]:
@@ -101,7 +103,7 @@ class Replicas:
 
     @property
     def all_fine(self) -> bool:
-        return bool(self.all) and all(reach.fine for _, reach in self.all)
+        return self.steady and bool(self.all) and all(reach.fine for _, reach in self.all)
 
 
 def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.UDP) -> Replicas:
@@ -116,7 +118,7 @@ def replicas(seen: Observed, vantage: Vantage, transport: Transport = Transport.
         except Missing:
             continue
         (local if endpoint.node == vantage.node else remote).append((endpoint, reach))
-    return Replicas(tuple(local), tuple(remote))
+    return Replicas(tuple(local), tuple(remote), not loses_directly(seen))
 
 
 def replicas_seen(
