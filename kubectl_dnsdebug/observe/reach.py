@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import Answer, Status, Transport
+
+# Questions lost without one answer that tell a dead way from a lossy one. A bad link loses every
+# third packet: then two of two are lost once in nine runs, three of three once in 27, five of five
+# once in 243; and a run that calls itself certain must be right oftener than that of a hundred.
+PROOF = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,15 @@ class Reach:
         bad = [a.status.value for a in self.answers if a.status.is_silence]
         kinds = ", ".join(f"{bad.count(kind)} {kind}" for kind in sorted(set(bad)))
         return f"{self.answered} of {self.asked} answered" + (f" ({kinds})" if kinds else "")
+
+
+def proves_silence(reaches: Iterable[Reach]) -> bool:
+    """Whether so many questions were lost, and none answered, that no lossy way explains it.
+
+    A refusal comes from a host, not from a lost packet: one is enough, with no answer beside it.
+    """
+    told = list(reaches)
+    if any(reach.answered for reach in told):
+        return False
+    refused = any(reach.saw(Status.CONNECTION_REFUSED) for reach in told)
+    return refused or sum(reach.silent for reach in told) >= PROOF

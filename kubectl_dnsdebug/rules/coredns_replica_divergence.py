@@ -17,12 +17,14 @@ from kubectl_dnsdebug.model import (
     Severity,
     Status,
     Subject,
+    Transport,
     Vantage,
 )
 from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.intermittent import weak_replicas
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.observe.reach import proves_silence
 from kubectl_dnsdebug.observe.watched import Series, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -121,6 +123,8 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
         if not near and not reach.saw(Status.CONNECTION_REFUSED):
             raise Missing(f"no probe on {bad.node} tells a silent DNS pod from a broken way to it")
         where = "even on its own node" if near else "at all"
+        tcp = [r for p, _ in asked for r in _over_tcp(seen, p, bad)]
+        proven = proves_silence([*(r for _, r in asked), *tcp])
         return Found(
             evidence=(
                 *(id for _, r in asked for id in symptoms.ids(r, most=2)),
@@ -131,8 +135,17 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
                 "what": f"gives no answer {where} ({reach.summary})",
                 "others": f"{sound[0][0].pod or sound[0][0].ip} answers",
             },
+            confidence=Confidence.CERTAIN if proven else Confidence.LIKELY,
+            settles="" if proven else "more questions, for so few may all be lost: run it again",
         )
     return None
+
+
+def _over_tcp(seen: Observed, place: Vantage, endpoint: Endpoint) -> list[Reach]:
+    try:
+        return [seen.reach(place, endpoint.ip, Transport.TCP)]
+    except Missing:
+        return []
 
 
 def _asked(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import (
     Confidence,
     Missing,
+    Role,
     Scope,
     Severity,
     Subject,
@@ -20,8 +21,11 @@ from kubectl_dnsdebug.model import (
 )
 from kubectl_dnsdebug.observe import dns_policies, forwarding, symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint
-from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.observe.reach import proves_silence
 from kubectl_dnsdebug.reason.rule import Found, rule
+
+_PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)  # on the network of pods
 
 
 @rule(
@@ -53,6 +57,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     proof = [home for home in homes if home is not None and home.fine]
     if _kept_out(seen, subject, [e for e, _ in lost]):
         return
+    samples = [_from(seen, subject, endpoint) for endpoint, _ in lost]
+    if any(reach.answered for sample in samples for reach in sample):
+        return  # a way that loses packets, which is another thing than none
     first, reach = lost[0]
     if not proof:
         raise Missing(f"no probe on {first.node} tells a silent DNS pod from a broken way to it")
@@ -60,6 +67,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     open_ = ""
     if len(proof) < len(lost):
         open_ = "a probe on the silent DNS pod's own node"
+    elif not all(map(proves_silence, samples)):
+        open_ = "more questions, for so few may all be lost on a bad link: run it again, or `watch`"
     elif sealed:
         open_ = f"whether {subject.name} forwards packets at all: net.ipv4.ip_forward (--deep)"
     yield Found(
@@ -84,6 +93,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         confidence=Confidence.LIKELY if open_ else Confidence.CERTAIN,
         settles=open_,
     )
+
+
+def _from(seen: Observed, subject: Subject, endpoint: Endpoint) -> list[Reach]:
+    """Every question of pods of that node to a DNS pod: a larger sample than one place's."""
+    found = []
+    for vantage in seen.evidence.vantages:
+        for transport in Transport:
+            try:
+                if vantage.node == subject.name and vantage.role in _PODS:
+                    found.append(seen.reach(vantage, endpoint.ip, transport))
+            except Missing:
+                continue
+    return found
 
 
 def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bool:

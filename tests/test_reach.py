@@ -1,0 +1,45 @@
+"""How many lost questions prove what."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubectl_dnsdebug.model import Answer, Status, Transport
+from kubectl_dnsdebug.observe.reach import PROOF, Reach, proves_silence
+
+TIMEOUT, OK, REFUSED = Status.TIMEOUT, Status.NOERROR, Status.CONNECTION_REFUSED
+
+
+def reach(*statuses: Status) -> Reach:
+    return Reach(
+        "10.0.0.1",
+        Transport.UDP,
+        tuple(
+            Answer(
+                id=f"v#{n}", vantage="v", tool="dig", server="10.0.0.1", port=53,
+                transport=Transport.UDP, name="a.", type="A", status=status,
+            )
+            for n, status in enumerate(statuses)
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reaches", "proven"),
+    [
+        ([reach(TIMEOUT, TIMEOUT)], False),
+        ([reach(TIMEOUT, TIMEOUT, TIMEOUT), reach(TIMEOUT)], False),
+        ([reach(*[TIMEOUT] * PROOF)], True),
+        ([reach(*[TIMEOUT] * 3), reach(TIMEOUT, TIMEOUT)], True),
+        ([reach(*[TIMEOUT] * 9), reach(OK)], False),
+        ([reach(REFUSED)], True),
+        ([reach(REFUSED, OK)], False),
+        ([], False),
+    ],
+)
+def test_silence_is_proven_by_enough_of_it(reaches: list[Reach], proven: bool) -> None:
+    assert proves_silence(reaches) is proven
+
+
+def test_a_bad_link_would_pass_for_a_dead_one_less_than_once_in_a_hundred_runs() -> None:
+    assert (1 / 3) ** PROOF < 0.01 < (1 / 3) ** (PROOF - 1)
