@@ -71,6 +71,15 @@ def _often(said: str, times: int) -> str:
     return " ".join(tokens[:times])
 
 
+OTHER = f"other.10.96.0.1.{SERVICE}"
+# No Service address works; the DNS pods answer when asked directly.
+DEAD: Mapping[Role, Told] = {
+    Role.CONTROL: {**control("t", outside="k"), OTHER: "t"},
+    Role.DEFAULT: default("t"),
+    Role.HOSTNET: {**control("t", outside="k"), OTHER: "t"},
+}
+
+
 def text(told: Told, conf: str = CONF) -> str:
     """The termination message of a probing container."""
     lines = [f"conf {line}" for line in conf.splitlines()]
@@ -90,6 +99,7 @@ class OnNode:
     files: Mapping[Role, str] = field(default_factory=dict)
     failures: Mapping[Role, str] = field(default_factory=dict)
     reason: str = ""  # why nothing was tried
+    trouble: str = ""  # what the kubelet says, where it is not ready
     labels: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
@@ -131,7 +141,13 @@ class OnNode:
                 "taints": [{"key": key, "effect": "NoSchedule"} for key in self.taints],
             },
             "status": {
-                "conditions": [{"type": "Ready", "status": "True"}],
+                "conditions": [
+                    {
+                        "type": "Ready",
+                        "status": "False" if self.trouble else "True",
+                        "message": self.trouble,
+                    }
+                ],
                 "nodeInfo": {**info, **self.info},
             },
         }

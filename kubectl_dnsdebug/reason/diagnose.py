@@ -39,7 +39,10 @@ def subjects(seen: Observed, rule: Rule) -> tuple[Subject, ...]:
         case Scope.POD:
             return seen.looked_from
         case Scope.NODE:
-            names = dict.fromkeys(v.node for v in seen.evidence.vantages if v.node)
+            # Nodes in the order in which they were asked for, not in that of their answers.
+            asked = (each.name for each in seen.looked_from if each.scope is Scope.NODE)
+            others = (v.node for v in seen.evidence.vantages if v.node)
+            names = dict.fromkeys((*asked, *others))
             return tuple(node(name) for name in (*names, *islice(_not_ready(seen, names), MOST)))
 
 
