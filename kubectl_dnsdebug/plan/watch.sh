@@ -82,7 +82,10 @@ watch() {
             printf '%s $ watch %s\n' "$id~$number" "$*"
             emit "$id~$number" "$code" "$text"
         fi
-        sleep "$period"
+        # dig has waited two seconds for what did not come.
+        pause=$period
+        [ "$1 $said" != 'dig timeout' ] || pause=$((period - 2))
+        [ "$pause" -le 0 ] || sleep "$pause"
         clock
     done
     printf '%s . 0 %s\n' "$id" "$number"

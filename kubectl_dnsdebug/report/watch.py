@@ -254,7 +254,28 @@ def failures(picture: Picture | None, explained: Collection[str] = ()) -> list[t
     if picture is None or not said:
         return []
     more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
-    return [(picture.subject, f"no known cause fits, yet now and then {'; '.join(said[:3])}{more}")]
+    what = f"no known cause fits, yet now and then {'; '.join(said[:3])}{more}"
+    return [(picture.subject, f"{what}{_where(rows, picture.rows)}")]
+
+
+def _where(troubled: Sequence[Row], every: Sequence[Row]) -> str:
+    """On which part of the way questions are lost, where the watch tells."""
+    direct = [row for row in every if row.series.what is What.DIRECT]
+    ill = [row for row in troubled if row.series.what is What.DIRECT]
+    through = [row for row in troubled if row.series.what in (What.FRESH, What.FIXED)]
+    if len(direct) < 2 or not through:
+        return ""
+    if len(ill) == len(direct):
+        return (
+            ". It is so at every server alike: look at what they share, the pod's node and its way "
+            "out, or all DNS pods at once"
+        )
+    if not ill:
+        return (
+            ". DNS pods that are asked directly lose nothing: look at how the pod's node "
+            "translates the Service's address (kube-proxy, connection tracking)"
+        )
+    return ""
 
 
 def unknowns(picture: Picture | None) -> Iterator[Unknown]:
