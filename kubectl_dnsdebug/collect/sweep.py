@@ -33,8 +33,8 @@ from kubectl_dnsdebug.plan.spots import Spot
 
 RATE, BURST = 50.0, 20  # creations and deletions a second
 GROUPS, EACH = 12, 2  # kinds of fate whose logs are read, and of how many nodes of each
-TRIES = 3  # to put pods on a node while the server has too much to do
-MOST_REFUSALS = 20  # one after the other: then the others would be refused too
+TRIES = 5  # to make pods while there is no room for them, and none of ours takes it
+MOST_REFUSALS = 20  # for good, one after the other: then the others would be refused too
 TAKEN_WITHIN = 12.0  # seconds in which a kubelet that lives notices a pod
 PATIENCE = 4.0  # seconds without a start until the events are asked
 WATCH_SPELL = 60.0  # seconds: a watch that went silent for ever costs no more
@@ -55,13 +55,12 @@ class Sweep:
         self._visits: dict[str, Visit] = {}
         self._hosts: dict[str, tuple[Visit, Role, Spot]] = {}  # by the names of their pods
         self._groups: Counter[str] = Counter()
-        self._tries: Counter[str] = Counter()
         self._barred: dict[Role, str] = {}  # what the namespace does not admit
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._over = threading.Event()
         self._pace = Pace(RATE, BURST, self._over)
         self._room = float(IN_FLIGHT)
-        self._refusals = self._number = 0
+        self._refusals = self._tries = self._number = 0
         self._hold = 0.0
 
     def run(self, deadline: float) -> None:
@@ -167,25 +166,29 @@ class Sweep:
     def _refused(self, visit: Visit, role: Role, why: str, later: bool) -> None:
         if self._visits.get(visit.node) is not visit or role not in visit.open:
             return
-        self._refusals += 1
-        if role in SECOND_WAVE:
-            if not later:
-                self._barred[role] = one_line(why)
-        elif later and self._tries[visit.node] < TRIES:
-            self._postpone(visit)
+        if role in FIRST_WAVE and later:
+            self._postpone(visit, why)
             return
-        elif self._refusals >= MOST_REFUSALS:
-            self.trouble = f"{self._refusals} pods in a row had been refused: {one_line(why)}"
+        if role in SECOND_WAVE and not later:
+            self._barred[role] = one_line(why)
+        elif role in FIRST_WAVE:
+            self._refusals += 1
+            if self._refusals >= MOST_REFUSALS:
+                self.trouble = f"{self._refusals} pods in a row had been refused: {one_line(why)}"
         visit.hopeless = True
         self._fail(visit, role, why)
 
-    def _postpone(self, visit: Visit) -> None:
+    def _postpone(self, visit: Visit, why: str) -> None:
         """Back to the queue, and fewer at a time from now on."""
-        self._tries[visit.node] += 1
         self._leave(visit)
         self._queue.appendleft(visit.node)
         self._room = max(1.0, float(len(self._visits)))
-        self._hold = time.monotonic() + 2 ** self._tries[visit.node] / 2
+        if self._visits:
+            return
+        self._tries += 1
+        self._hold = time.monotonic() + 2**self._tries / 2
+        if self._tries >= TRIES:
+            self.trouble = f"there was no room for pods again and again: {one_line(why)}"
 
     def _noticed(self, visit: Visit, role: Role, seen: Standing) -> None:
         """What the watch shows of one pod."""
@@ -220,6 +223,7 @@ class Sweep:
             self._finish(visit)
 
     def _finish(self, visit: Visit) -> None:
+        self._tries = 0
         self._done[visit.node] = fact = visit.fact
         group = summary.group(fact.data["summaries"], fact.data["failures"])
         known = group in self._groups or len(self._groups) < GROUPS
