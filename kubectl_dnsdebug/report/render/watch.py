@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tabulate import tabulate
-
 from kubectl_dnsdebug.report.render.style import Style, Tone, one_line, wrap
 from kubectl_dnsdebug.report.watch import (
     MOST_CHANGES,
@@ -20,6 +18,7 @@ from kubectl_dnsdebug.report.watch import (
 )
 
 INDENT = "  "
+COLUMNS = 53  # that a row of numbers takes besides its label
 BAR = 24  # columns of the longest bar of the histogram
 
 
@@ -66,25 +65,19 @@ def _total(picture: Picture) -> str:
 def _table(picture: Picture, style: Style) -> Iterator[str]:
     if not picture.rows:
         return
-    body = [
-        [
-            f"[{number}]",
-            _cut(one_line(row.label), style.width - 51),
-            row.asked,
-            style.paint(_loss(row), Tone.BAD if row.lost else Tone.GOOD),
-            *map(_ms, (row.p50, row.p90, row.p99, row.longest)),
-        ]
-        for number, row in enumerate(picture.rows, 1)
-    ]
-    heads = ["", "", "asked", "lost", "p50", "p90", "p99", "max ms"]
-    text = tabulate(
-        body,
-        headers=heads,
-        tablefmt="plain",
-        disable_numparse=True,
-        colalign=("left", "left", *["right"] * 6),
-    )
-    yield from (INDENT + each for each in text.splitlines())
+    room = max(style.width - COLUMNS, 20)
+    wide = min(room, max(len(one_line(row.label)) for row in picture.rows))
+    heads = _columns("asked", "lost", "p50", "p90", "p99", "max ms")
+    yield f"{INDENT}{'':5}{'':{wide}}{heads}"
+    for number, row in enumerate(picture.rows, 1):
+        times = map(_ms, (row.p50, row.p90, row.p99, row.longest))
+        text = _columns(str(row.asked), _loss(row), *times)
+        shown = style.paint(text, Tone.BAD) if row.lost else text
+        yield f"{INDENT}{f'[{number}]':5}{_cut(one_line(row.label), room):{wide}}{shown}"
+
+
+def _columns(*cells: str) -> str:
+    return "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, (7, 9, 7, 7, 7, 8), strict=True))
 
 
 def _loss(row: Row) -> str:
@@ -98,8 +91,7 @@ def _ms(value: float | None) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    room = max(width, 20)
-    return text if len(text) <= room else text[: room - 2] + ".."
+    return text if len(text) <= width else text[: width - 2] + ".."
 
 
 def _outcomes(picture: Picture, style: Style) -> Iterator[str]:
