@@ -9,7 +9,7 @@ import pytest
 from kubectl_dnsdebug.model import Role, node
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan import manifests, spots
+from kubectl_dnsdebug.plan import manifests, node_spots, spots
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.spots import Spot
 from tests import reports
@@ -452,3 +452,10 @@ def test_a_pod_with_little_to_give_is_asked_little(limits: dict[str, str], at_on
     frugal = at_once == 3
     plenty = {role: spot.plan for role, spot in all_spots().items()}
     assert (found[Role.TARGET].cost < plenty[Role.TARGET].cost) == frugal
+
+
+def test_privileged_pods_of_a_sweep_look_where_it_tells_most() -> None:
+    nodes, ill = ("a", "b", "c", "d"), ("c",)
+    assert node_spots.worth_a_look(nodes, ill, named=False) == ("c", "a")
+    assert node_spots.worth_a_look(nodes, ill, named=True) == ("c", "a", "b", "d")
+    assert node_spots.worth_a_look(nodes, nodes, named=False) == nodes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -14,10 +14,11 @@ from kubectl_dnsdebug.collect.facts import together
 from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.collect.node_plan import RESERVE, NodePlan
 from kubectl_dnsdebug.collect.sweep import Sweep, Tell
-from kubectl_dnsdebug.model import Evidence, Fact, Made, Role, State
+from kubectl_dnsdebug.model import Evidence, Fact, Made, Purpose, Role, State
 from kubectl_dnsdebug.observe.objects import Pod, plain_pod
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan import spots
+from kubectl_dnsdebug.plan import node_spots, spots
+from kubectl_dnsdebug.plan.spots import Spot
 
 MOST_ILL = 6  # nodes that are looked at once more from the API's side, of those that look ill
 LISTED = 50  # pods that are told by name when all is well with them
@@ -54,8 +55,12 @@ class NodeRun:
         seen = Observed(self._with_sweep())
         nodes = list(dict.fromkeys(v.node for v in self._sweep.vantages))
         ill = [self._pod(name) for name in nodes if self._is_ill(seen, name)][:MOST_ILL]
-        if places := spots.witnesses(seen, ill, self._plan.run):
-            self._tell(len(self._plan.fit), "asking once more, from the nodes of silent DNS pods")
+        places = (
+            *spots.witnesses(seen, ill, self._plan.run),
+            *self._hosts(nodes, [pod.node for pod in ill]),
+        )
+        if places:
+            self._tell(len(self._plan.fit), "looking once more, where it tells most")
             self._queries += sum(spot.plan.cost for spot in places)
             self._seen = run.once_more(
                 self._session,
@@ -69,11 +74,20 @@ class NodeRun:
                 self._plan.pull_secrets,
             )
             seen = Observed(self._with_sweep())
+        if self._plan.evidence.request.purpose is Purpose.DIFF:
+            return
         # Without an ill node the events of its namespace still are worth a look.
         about = ill or [self._pod(each) for each in nodes[:1]]
         self._more = survey.aftermath(
             self._session, self._seen.facts, about, ill=bool(ill), stale=run.stale(seen)
         )
+
+    def _hosts(self, nodes: Sequence[str], ill: Sequence[str]) -> Iterator[Spot]:
+        request, run = self._plan.evidence.request, self._plan.run
+        if request.deep:
+            named = not request.picked_by
+            where = map(self._pod, node_spots.worth_a_look(nodes, ill, named=named))
+            yield from spots.hosts(Observed(self._plan.evidence), where, run, request.deep)
 
     def _kubelets(self) -> list[Fact]:
         """The configuration of those kubelets whose nodes are looked at closely. One that started

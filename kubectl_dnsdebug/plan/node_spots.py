@@ -6,7 +6,7 @@ two on the node's own, that need neither a sandbox's network nor the way out of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kubectl_dnsdebug.model import Role
 from kubectl_dnsdebug.observe.objects import Node, plain_pod
@@ -57,3 +57,10 @@ def spot(plans: Mapping[Role, Plan], role: Role, home: str, node: str, run: str,
         container=CONTAINER,
         plan=plans[role],
     )
+
+
+def worth_a_look(nodes: Sequence[str], ill: Sequence[str], *, named: bool) -> tuple[str, ...]:
+    """At which nodes, of those whose logs were read, a privileged pod looks: all that were `named`;
+    of a sweep those that are ill, and a healthy one for contrast."""
+    well = [node for node in nodes if node not in ill]
+    return (*ill, *(well if named else well[:1]))

@@ -154,10 +154,11 @@ def spots(
                     plan=plan(seen, role, pod),
                 )
             )
-    return (*found, *(_hosts(seen, grounds.values(), run, deep) if deep else ()))
+    return (*found, *(hosts(seen, grounds.values(), run, deep) if deep else ()))
 
 
-def _hosts(seen: Observed, pods: Iterable[Pod], run: str, home: str) -> Iterator[Spot]:
+def hosts(seen: Observed, pods: Iterable[Pod], run: str, home: str) -> Iterator[Spot]:
+    """One privileged pod in namespace `home` for each node of these pods."""
     for place, pod in enumerate({pod.node: pod for pod in pods}.values()):
         yield Spot(
             role=Role.HOST,

@@ -13,6 +13,7 @@ from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.intermittent import stuck_flows
+from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.observe.watched import watched
 from kubectl_dnsdebug.parse.host import Flow
@@ -37,7 +38,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         entries = _entries(seen, subject, host, fresh.server) if host and fresh.fine else None
         if host and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
-            yield from (_proven(host, subject, fresh, each) for each in entries)
+            yield from (_proven(seen, host, subject, fresh, each) for each in entries)
             continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
@@ -105,9 +106,10 @@ def _entries(
     )
 
 
-def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found:
+def _proven(seen: Observed, host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found:
+    facts, restart = _restart(seen, subject)
     return Found(
-        evidence=(host.id(f"flows.{fresh.server}"), *symptoms.ids(fresh)),
+        evidence=(host.id(f"flows.{fresh.server}"), *symptoms.ids(fresh), *facts),
         args={
             "pod": subject.name,
             "node": host.vantage.node,
@@ -116,6 +118,26 @@ def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found
             "summary": fresh.summary,
             "proof": f" {flow.client} port {flow.port} awaits its answers from "
             f"{flow.answers_from}, "
-            + ("untranslated." if flow.answers_from == fresh.server else "no DNS pod of now."),
+            + ("untranslated." if flow.answers_from == fresh.server else "no DNS pod of now.")
+            + restart,
         },
+    )
+
+
+def _restart(seen: Observed, subject: Subject) -> tuple[tuple[str, ...], str]:
+    """The facts and the words for it, where every DNS pod of now is younger than the target: then
+    the flow outlived those it was made for."""
+    try:
+        began = str(at(seen.target(subject).raw, "status", "startTime", default=""))
+        facts = seen.facts("dns-pods/")
+        starts = {pod.name: at(pod.raw, "status", "startTime") for pod in seen.dns_pods}
+    except Missing:
+        return (), ""
+    # The API writes all of them alike, so that the order of the texts is that of time.
+    if not began or not starts or not all(start and start > began for start in starts.values()):
+        return (), ""
+    names = " and ".join(f"{name} ({start})" for name, start in sorted(starts.items()))
+    return (
+        tuple(fact.id for fact in facts),
+        f" DNS was restarted since {subject.name} started ({began}): {names}.",
     )

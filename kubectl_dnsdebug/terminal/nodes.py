@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,20 @@ def must_be_all_nodes(words: Sequence[str], nodes: Sequence[str], given: dict[st
         raise click.UsageError("-l chooses among all nodes: `nodes -l k=v`, without names")
     if given["mode"] != "ephemeral":
         raise click.UsageError("--mode is for pods: nodes are always looked at by pods of our own")
+
+
+def diff(session: Session, word: str, given: dict[str, Any]) -> None:
+    """resolv.conf of fresh pods of one node, to the end of the program."""
+    from kubectl_dnsdebug.collect import node_plan, nodes
+
+    found = nodes.resolve(session, [word])
+    if len(found.names) != 1 or found.picked_by:
+        raise click.UsageError("diff compares one node: diff node/NAME")
+    request = replace(_request(session, found, {**given, "names": ()}), purpose=Purpose.DIFF)
+    secrets = tuple(given["pull_secrets"])
+    draft = node_plan.draft(session, found, request, live.made_by(), secrets)
+    evidence, code = _run(session, draft)
+    conclude.conclude(evidence, given, code)
 
 
 def diagnose(session: Session, words: Sequence[str], given: dict[str, Any]) -> None:

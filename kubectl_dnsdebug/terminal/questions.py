@@ -96,7 +96,16 @@ def diff(target: str, **given: Any) -> None:
     TARGET is a pod, or node/NAME for what pods made there now get. With --deep, the node's own
     files stand there too, and where its links lead.
     """
-    _ask(given, target, Purpose.DIFF)
+    from kubectl_dnsdebug.collect import nodes
+    from kubectl_dnsdebug.terminal import keep
+    from kubectl_dnsdebug.terminal import nodes as of_nodes
+
+    if not nodes.named([target]):
+        _ask(given, target, Purpose.DIFF)
+    of_nodes.must_be_all_nodes([target], [target], {**given, "selector": ""})
+    keep.probe(given["save"])
+    with live.session(given) as session:
+        of_nodes.diff(session, target, given)
 
 
 @click.command()
