@@ -38,6 +38,7 @@ def verdict(evidence: Evidence) -> list[object]:
         sorted((each.rule, each.subject.scope, each.matters) for each in made.unknown),
         sorted((rule, subject.scope) for rule, subject in made.clear),
         [[hop.state for hop in path] for path in made.paths],
+        [(node.marks, group) for node, group in (made.sweep.nodes if made.sweep else ())],
         [[d.kind for d in each.differences] for each in made.resolv_conf],
         [
             [

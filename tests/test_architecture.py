@@ -27,7 +27,7 @@ PURE: dict[str, set[str]] = {
     "parse": {"model", "dns"},
     "observe": {"model", "parse"},
     "plan": {"model", "observe"},
-    "anonymize": {"model", "evidence", "observe"},
+    "anonymize": {"model", "evidence", "observe", "parse"},
     "reason": {"model", "observe"},
     "rules": {"model", "parse", "observe", "reason"},
     "report": {

@@ -21,6 +21,7 @@ from kubectl_dnsdebug import evidence as files
 from kubectl_dnsdebug.anonymize.addresses import Addresses
 from kubectl_dnsdebug.anonymize.vocabulary import KEPT, KEPT_DOMAINS, TOP_LEVEL
 from kubectl_dnsdebug.model import Evidence
+from kubectl_dnsdebug.parse import summary
 
 # Keys under which the API holds names. A name under the others is a word of the API.
 _NAMES = {
@@ -41,7 +42,7 @@ _LABELS = {"labels", "matchLabels", "selector"}
 _NO_NAMES = {"ports", "options", "conditions", "resources"}
 _NAMED_IDS = re.compile(
     r"(?:pod|node|namespace|log|log-previous|configmap|configz|events|node-events|deployments|"
-    r"networkpolicies|endpointslices|sibling|system-pods|may)/([^/]+)(?:/([^/ =]+)$)?"
+    r"networkpolicies|endpointslices|sibling|swept|system-pods|may)/([^/]+)(?:/([^/ =]+)$)?"
 )
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOTTED = re.compile(rf"{_WORD}(?:\.{_WORD})*")
@@ -102,6 +103,8 @@ def _names(data: Any) -> Iterator[str]:
         if match := _NAMED_IDS.match(fact["id"]):
             texts += filter(None, match.groups())
         texts += _held(fact.get("data", {}), "")
+        for told in fact.get("data", {}).get("summaries", {}).values():
+            texts += re.findall(r"^conf (?:search|domain)\s+(.*)", told, re.M)
     for text in texts:
         for dotted in _DOTTED.findall(text):
             *labels, last = dotted.lower().split(".")
@@ -166,6 +169,8 @@ class _Rewriter:
         if isinstance(value, list):
             return [self.value(each, under) for each in value]
         if isinstance(value, dict):
+            if under == "summaries":
+                return {role: self._summary(text) for role, text in value.items()}
             # Keys are words of the API, but those of labels are the user's.
             own = under in _LABELS
             return {
@@ -175,6 +180,19 @@ class _Rewriter:
                 for key, held in value.items()
             }
         return value
+
+    def _summary(self, text: str) -> str:
+        """The gist of a node's probes, signed anew where it was whole: its tokens are no names."""
+        head, line_break, body = text.removesuffix("\n").partition("\n")
+        lines = [
+            " ".join(("a", self.text(words[1]), *words[2:]))
+            if len(words := line.split(" ")) > 2 and words[0] == "a"
+            else self.text(line)
+            for line in body.split("\n")
+        ]
+        changed = "\n".join(lines)
+        signed = head.replace(summary.checksum(body), summary.checksum(changed))
+        return f"{signed}{line_break}{changed}"
 
     def text(self, text: str) -> str:
         pieces, end = [], 0
