@@ -33,8 +33,12 @@ class Nodes:
 
 
 def named(words: Sequence[str]) -> list[str]:
-    """Those of the words that mean nodes."""
-    return [word for word in words if word == ALL or word.partition("/")[0].lower() in _KINDS]
+    """Those of the words that mean nodes. A bare `node` is a pod of that name."""
+    return [
+        word
+        for word in words
+        if word == ALL or ("/" in word and word.partition("/")[0].lower() in _KINDS)
+    ]
 
 
 def resolve(session: Session, words: Sequence[str], selector: str = "") -> Nodes:
@@ -50,7 +54,7 @@ def resolve(session: Session, words: Sequence[str], selector: str = "") -> Nodes
         if not NAME.fullmatch(name):
             raise TargetError(f"{name!r} is no name of a node")
     if len(names) <= FEW:
-        facts = together(partial(_get, session, name) for name in names)
+        facts = together(partial(read_one, session, name) for name in names)
     else:
         known = {fact.id: fact for fact in _list(session, "")}
         facts = [
@@ -64,7 +68,8 @@ def resolve(session: Session, words: Sequence[str], selector: str = "") -> Nodes
     return Nodes(facts=tuple(facts))
 
 
-def _get(session: Session, name: str) -> Fact:
+def read_one(session: Session, name: str) -> Fact:
+    """A node by its name, as a fact."""
     return read(
         session, f"node/{name}", f"/api/v1/nodes/{name}", allowlist.NODE, need=f"get node {name}"
     )
