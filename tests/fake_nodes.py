@@ -101,6 +101,10 @@ class FakeNodes(FakeApi):
         self._change = threading.Lock()
         self._watches: list[queue.SimpleQueue[str]] = []
 
+    def __enter__(self) -> FakeNodes:
+        super().__enter__()
+        return self
+
     def answer(self, seen: Seen) -> Answer:
         with self._change:
             self.seen.append(seen)

@@ -207,7 +207,6 @@ def test_the_evidence_of_a_run() -> None:
     assert (len(looked), looked.count("b")) == (8, 4)
     assert {t.vantage for t in found.transcripts} == {v.id for v in found.vantages}
     assert [each.fate for each in found.made] == ["removed"] * 10
-    assert facts["node/a"].state is State.UNKNOWN
 
 
 def test_a_run_that_is_broken_off_has_evidence_all_the_same() -> None:
