@@ -19,7 +19,7 @@ from kubectl_dnsdebug.collect.changes import Feed
 from kubectl_dnsdebug.model import Evidence, Fact, Role, State, Status
 from kubectl_dnsdebug.observe import intermittent, watched
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.observe.watched import Change, Kind, Series, Watch, What
+from kubectl_dnsdebug.observe.watched import Change, Kind, Watch, What
 from kubectl_dnsdebug.parse import samples
 from kubectl_dnsdebug.plan import watching
 from kubectl_dnsdebug.report import watch as pictures
@@ -462,5 +462,4 @@ def test_no_watch_no_picture() -> None:
     found = reports.evidence(Watched())
     assert watched.watched(Observed(found)) is None
     assert report_of(found).watch is None
-    assert isinstance(watched.series(found.transcripts), tuple)
-    assert not [s for s in watched.series(found.transcripts) if isinstance(s, Series)]
+    assert watched.series(found.transcripts) == ()
