@@ -72,6 +72,7 @@ class Role(StrEnum):
     HOSTNET = "hostnet"  # a pod on the node's own network that asks the cluster's DNS
     HOSTNET_DEFAULT = "hostnet-default"  # the same with the host's file: needs no pod network
     HOST = "host"  # a privileged, read-only pod on the node's own network: what the node shows
+    SERVER = "server"  # a DNS pod over a port-forward: what it says, never the way to it
 
 
 class Transport(StrEnum):

@@ -47,7 +47,7 @@ PURE: dict[str, set[str]] = {
 # Live: what talks to a cluster, a terminal or a file.
 LIVE: dict[str, set[str]] = {
     "api": {"model", "hygiene", "yaml", "urllib3", "kubernetes"},
-    "collect": {"model", "hygiene", "parse", "observe", "plan", "api"},
+    "collect": {"model", "hygiene", "parse", "observe", "plan", "api", "dns"},
     "terminal": {
         "model",
         "hygiene",

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -27,6 +28,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError,
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.api import tls
 from kubectl_dnsdebug.api.credentials import Credentials, LoginError, log_in
+from kubectl_dnsdebug.api.forward import Forward, handshake
 from kubectl_dnsdebug.api.kubeconfig import Access
 from kubectl_dnsdebug.api.replies import Reply, Stream, read
 from kubectl_dnsdebug.api.unreachable import ClusterError, ClusterTimeout, explain, look_up
@@ -49,6 +51,7 @@ class _Call(NamedTuple):
     body: bytes | None = None
     content_type: str = ""
     streamed: bool = False
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Session:
@@ -141,6 +144,20 @@ class Session:
         with self.lines(path, query=asked, timeout=timeout) as stream:
             yield stream.events()
 
+    @contextmanager
+    def forwarded(self, path: str, port: int, timeout: float) -> Iterator[Forward]:
+        """A connection to a port of the pod whose `portforward` is at that path.
+
+        Raises as `request` does.
+        """
+        headers = handshake()
+        call = _Call("GET", self._url(path, {"ports": str(port)}), streamed=True, headers=headers)
+        forward = Forward(*self._ask(call, timeout))
+        try:
+            yield forward
+        finally:
+            forward.close()
+
     def close_streams(self) -> None:
         """End every open stream, from any thread; the session stays usable, for cleaning up."""
         with self._lock:
@@ -177,7 +194,7 @@ class Session:
                 used = self._log_in_again(used)
             try:
                 response = self._send(call, used, deadline)
-                if call.streamed and response.status == 200:
+                if call.streamed and response.status in (101, 200):
                     return Reply(status=response.status), response
                 reply = read(response, deadline)
             except (HTTPError, TimeoutError) as error:
@@ -199,6 +216,7 @@ class Session:
         headers["User-Agent"] = f"kubectl-dnsdebug/{__version__}"
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+        headers.update(call.headers)
         connect = self._connect_timeout or self._look_up()
         left = max(0.001, deadline - time.monotonic())
         with self._lock:

@@ -30,6 +30,7 @@ WATCH = Permission(verb="watch", resource="pods")
 EPHEMERAL = Permission(verb="patch", resource="pods/ephemeralcontainers")
 CREATE = Permission(verb="create", resource="pods")
 DELETE = Permission(verb="delete", resource="pods")
+FORWARD = Permission(verb="create", resource="pods/portforward")
 # What each way of standing somewhere needs. A pod that could not be removed is never made.
 IN_TARGET = (EPHEMERAL, WATCH, LOG)
 IN_POD = (CREATE, DELETE, WATCH, LOG)
@@ -43,10 +44,11 @@ def ask(session: Session, namespaces: Iterable[str], mode: str, deep: str = "") 
     wanted = (*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD)
     reviews = [(ns, each) for ns in namespaces for each in wanted]
     reviews += [(deep, each) for each in IN_POD if deep]
-    return tuple(together(partial(_review, session, *each) for each in dict.fromkeys(reviews)))
+    return tuple(together(partial(review, session, *each) for each in dict.fromkeys(reviews)))
 
 
-def _review(session: Session, namespace: str, wanted: Permission) -> Fact:
+def review(session: Session, namespace: str, wanted: Permission) -> Fact:
+    """Whether the user may, as a fact."""
     resource, _, subresource = wanted.resource.partition("/")
     attributes = {"namespace": namespace, "verb": wanted.verb, "resource": resource}
     body = {
@@ -161,6 +163,11 @@ def roles() -> list[dict[str, Any]]:
                 _rule("", ["pods"], "create", "delete", "watch"),
                 _rule("", ["pods/log"], "get"),
             ],
+        ),
+        _role(
+            "dnsdebug-ask",
+            "cluster --ask: talk to the DNS pods; bind it in their namespace",
+            [_rule("", ["pods/portforward"], "create")],
         ),
         _role(
             "dnsdebug-kubelet",

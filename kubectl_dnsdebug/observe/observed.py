@@ -330,7 +330,7 @@ class Observed:
         return tuple(
             a
             for a in self._answers_at.get(vantage.id, ())
-            if a.tool == tool
+            if (a.tool == tool or (a.tool == dig.FORWARDED and tool == "dig"))
             and a.status is not Status.NOT_RUN
             and (servers is None or a.server in servers)
             and (wanted is None or a.name == wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubectl_dnsdebug.model import Answer, Missing, Role
+from kubectl_dnsdebug.model import Answer, Missing, Role, Transport, Vantage
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 
@@ -41,7 +41,12 @@ def direct(seen: Observed) -> tuple[Answer, ...]:
     return tuple(
         a
         for v in seen.evidence.vantages
-        for ip, _ in symptoms.replicas_seen(seen, v)
+        for ip, _ in symptoms.replicas_seen(seen, v, _over(v))
         for a in seen.ask(v, server=ip, probe="ext.")
         if a.type == "A"
     )
+
+
+def _over(place: Vantage) -> Transport:
+    """What a place asks DNS pods over first."""
+    return Transport.TCP if place.role is Role.SERVER else Transport.UDP

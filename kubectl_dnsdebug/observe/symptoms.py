@@ -67,7 +67,7 @@ def dns_serves(seen: Observed) -> bool:
     nothing was to be asked, the API's word stands in: a ready endpoint.
     """
     if seen.evidence.request.purpose is Purpose.CLUSTER:
-        return _ready_by_the_api(seen)
+        return _ready_by_the_api(seen) and _servers_know(seen)
     gaps = []
     for vantage in seen.evidence.vantages:
         try:
@@ -78,6 +78,17 @@ def dns_serves(seen: Observed) -> bool:
     if len(gaps) == len(seen.evidence.vantages):
         raise Missing(gaps[0] if gaps else "no probe ran")
     return False
+
+
+def _servers_know(seen: Observed) -> bool:
+    """Whether a DNS pod that was asked itself knew the cluster's names; true where none was."""
+    asked = [
+        answer
+        for vantage in seen.evidence.vantages
+        if vantage.role is Role.SERVER
+        for answer in seen.ask(vantage, probe="reach.")
+    ]
+    return not asked or any(map(gives_address, asked))
 
 
 def _ready_by_the_api(seen: Observed) -> bool:

@@ -26,7 +26,7 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.reason.rule import Rule
-from kubectl_dnsdebug.report import pictures, sweeps, walks, watch
+from kubectl_dnsdebug.report import pictures, servers, sweeps, walks, watch
 from kubectl_dnsdebug.report.exits import Exit
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, Matrix
 from kubectl_dnsdebug.report.pictures.sweep import Sweep, sweep, sweep_json
@@ -107,7 +107,13 @@ def build(
         id for f in flatten(causes) if f.severity is not Severity.INFO for id in f.evidence
     }
     unexplained = (
-        [] if swept else [*watch.failures(watched, explained), *pictures.failures(matrices)]
+        []
+        if swept
+        else [
+            *watch.failures(watched, explained),
+            *servers.failures(seen, explained),
+            *pictures.failures(matrices),
+        ]
     )
     if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):
         unknown = (
@@ -117,11 +123,16 @@ def build(
             ),
             *unknown,
         )
-    unknown = (*unknown, *_unseen_nodes(evidence), *watch.unknowns(watched))
+    unknown = (
+        *unknown,
+        *_unseen_nodes(evidence),
+        *servers.unknowns(seen),
+        *watch.unknowns(watched),
+    )
     outcome, code = _conclusion(causes, unknown, fail_on)
     if unasked:
         left = len({rule.slug for rule in rules} - ignored - {v.rule for v in verdicts})
-        unknown = (*unknown, _not_asked(left))
+        unknown = (*unknown, _not_asked(left, servers.asked(seen)))
         outcome = Conclusion.UNPROBED if outcome is Conclusion.HEALTHY else outcome
     return Report(
         outcome=outcome,
@@ -146,9 +157,10 @@ def build(
     )
 
 
-def _not_asked(rules: int) -> Unknown:
+def _not_asked(rules: int, servers_asked: bool) -> Unknown:
+    who = "only the DNS pods themselves were" if servers_asked else "nothing was"
     reason = (
-        f"{rules} rules need answers from pods or nodes, and nothing was asked; "
+        f"{rules} rules need answers from pods or nodes, and {who} asked; "
         "`kubectl dnsdebug pod/NAME` asks"
     )
     return Unknown(rule=UNPROBED, subject=CLUSTER, reason=reason, matters=False)

@@ -11,6 +11,7 @@ UNEXPLAINED = "unexplained"  # names fail, and no known cause fits
 UNTESTED = "untested"  # a node was asked for, and could not be tested
 DEEP = "deep"  # a node was to be looked at, and could not be
 WATCH = "watch"  # something that could not be followed while it was watched
+ASKED = "ask"  # a DNS pod that could not be asked itself
 UNPROBED = "unprobed"  # rules that need answers, where none were asked for
 
 

@@ -62,8 +62,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 
 def _of_service(seen: Observed, probe: str) -> list[Answer]:
-    """What the DNS Service said, of every place that asked it."""
-    return [
+    """What the DNS Service said, of every place that asked it, and DNS pods asked themselves."""
+    servers = [v for v in seen.evidence.vantages if v.role is Role.SERVER]
+    itself = [a for v in servers for a in seen.ask(v, probe=probe, type="A")]
+    return itself + [
         answer
         for vantage in seen.evidence.vantages
         if vantage.role is not Role.DEFAULT

@@ -48,14 +48,14 @@ def request(
     )
 
 
-def api_only(session: Session) -> Evidence:
-    """What the API alone tells."""
+def api_only(session: Session, *, ask: bool = False) -> Evidence:
+    """What the API alone tells, and, if the DNS pods are to be asked, what they say."""
     from kubectl_dnsdebug import evidence
     from kubectl_dnsdebug.collect import api_only as collect
     from kubectl_dnsdebug.terminal.progress import progress
 
     with progress() as say:
-        return evidence.load(evidence.dump(collect.read(session, say)))
+        return evidence.load(evidence.dump(collect.read(session, say, ask=ask)))
 
 
 def session(given: dict[str, Any]) -> Session:

@@ -109,17 +109,21 @@ def diff(target: str, **given: Any) -> None:
 
 
 @click.command()
+@click.option("--ask", is_flag=True, help="Ask each DNS pod too, over a port-forward.")
 @keeping_flags
 @report_flags
 @connection_flags
-def cluster(**given: Any) -> None:
-    """Read what the API tells of the cluster's DNS. Makes nothing, asks no DNS server."""
+def cluster(ask: bool, **given: Any) -> None:
+    """Read what the API tells of the cluster's DNS. Makes nothing, asks no DNS server.
+
+    With --ask each DNS pod is asked over a port-forward: what it answers, not the way to it.
+    """
     from kubectl_dnsdebug.terminal import keep
 
     conclude.known_slugs(given["ignore"])
     keep.probe(given["save"], given["bundle"])
     with live.session(given) as session:
-        evidence = live.api_only(session)
+        evidence = live.api_only(session, ask=ask)
     conclude.conclude(evidence, given)
 
 

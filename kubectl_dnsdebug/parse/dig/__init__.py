@@ -8,7 +8,10 @@ from kubectl_dnsdebug.model import Answer, Status, Transcript
 from kubectl_dnsdebug.parse.dig import message, stub
 from kubectl_dnsdebug.parse.dig.outcome import BOTH, Question, Result, absolute, last
 
-__all__ = ["BOTH", "absolute", "read"]
+__all__ = ["BOTH", "FORWARDED", "absolute", "read"]
+
+# A question that we put ourselves over a port-forward, told in dig's words.
+FORWARDED = "port-forward"
 
 
 def read(transcript: Transcript) -> tuple[Answer, ...]:
@@ -73,6 +76,7 @@ def _results(
 _NO_OUTCOME = (Status.GARBLED, Status.NO_ADDRESS)
 _TOOLS = {
     "dig": (message.questions, message.results),
+    FORWARDED: (message.questions, message.results),
     "nslookup": (stub.nslookup_question, stub.nslookup_result),
     "getent": (stub.getent_question, stub.getent_result),
 }
