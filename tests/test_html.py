@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,14 +16,18 @@ from xml.etree import ElementTree
 import pytest
 
 from kubectl_dnsdebug import evidence as files
-from kubectl_dnsdebug.report import report, walks
+from kubectl_dnsdebug.model import Status, Transport
+from kubectl_dnsdebug.observe.watched import Change, Kind, Series, Watch, What
+from kubectl_dnsdebug.parse.samples import Sample
+from kubectl_dnsdebug.report import report, walks, watch
 from kubectl_dnsdebug.report.pictures import Hop, HopState
 from kubectl_dnsdebug.report.render import RENDERERS, Style, as_html, drawing
 from kubectl_dnsdebug.report.report import Report
 from kubectl_dnsdebug.rules import RULES
 from tests import browser
 from tests.hostile import ATTACKS, hostile
-from tests.reports import REPORTS, one_cause
+from tests.reports import API, REPORTS, SERVICE, one_cause
+from tests.test_sweep_screens import SWEEPS
 from tests.test_walks import walked
 
 PLAIN = Style(width=80, colour=False, unicode=True)
@@ -79,6 +84,56 @@ def html(made: Report) -> str:
     return RENDERERS["html"](made, PLAIN)
 
 
+def watched() -> Report:
+    """A server that is silent for a while after a change, and now and then; waits that show it."""
+    silent = {*range(20, 26), *range(40, 48, 2)}
+    samples = tuple(
+        Sample(
+            number=n,
+            at=float(n),
+            status=Status.TIMEOUT if n in silent else Status.NOERROR,
+            ms=n / 7,
+        )
+        for n in range(60)
+    )
+    series = Series(
+        id="watch#1",
+        what=What.FRESH,
+        server=SERVICE,
+        port=53,
+        transport=Transport.UDP,
+        source_port=None,
+        name=API,
+        type="A",
+        samples=samples,
+    )
+    lookups = replace(
+        series, what=What.LIBC, samples=tuple(replace(s, ms=5100.0) for s in samples[:3])
+    )
+    seen = Watch(
+        seconds=60.0,
+        asked_for=60.0,
+        series=(series, lookups),
+        changes=(Change(fact="f", at=19.4, kind=Kind.POD, name="coredns-a", state="not ready"),),
+        gaps=("not allowed to watch events in shop",),
+        names={},
+    )
+    return replace(one_cause(), watch=watch.build(seen))
+
+
+def test_a_watch_shows_what_was_lost_when() -> None:
+    text = html(watched())
+    strip = re.search(r'<svg class="strip".*?</svg>', text, re.DOTALL)
+    assert strip
+    assert 'aria-label="lost some at 20 to 26 s, 40 to 41 s,' in strip[0]
+    assert strip[0].count('class="bad"') == 5
+    assert strip[0].count("<path") == 1
+    ElementTree.fromstring(strip[0])
+    assert "+19.4 s pod coredns-a: not ready" in words(text)
+    assert "5 s: glibc asked a second time" in words(text)
+    assert "NOT FOLLOWED not allowed to watch events in shop" in words(text)
+
+
 def resolved() -> str:
     """The page of a name that is found only with a dot at its end."""
     said = {"db.example.com.lan.": "NOERROR", "db.example.com.": "192.0.2.7"}
@@ -96,12 +151,15 @@ def recorded(case: str) -> Report:
 
 
 # A pod alone, a node that breaks it, a gap, two pods of which one is seen from beside; a history,
-# a walk that ends early; and malice.
+# a walk that ends early, a watch, nodes; and malice.
 PAGES: dict[str, Callable[[], str]] = {
     **{name: (lambda made=made: html(made())) for name, made in REPORTS.items()},  # type: ignore[misc]
     "history": lambda: html(recorded("coredns-oom/coredns-oom")),
     "walk": lambda: html(recorded("musl-search-abort/musl-search-abort")),
     "resolve": resolved,
+    "watch": lambda: html(watched()),
+    "nodes": lambda: html(SWEEPS["nodes-ill"]()),
+    "nodes-named": lambda: html(SWEEPS["nodes-named"]()),
     **{
         f"hostile-{name}": (lambda name=name: html(hostile(ATTACKS[name])))  # type: ignore[misc]
         for name in ("markup", "long", "bidi")
@@ -109,7 +167,7 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["one-cause", "history", "walk", "resolve"])
+@pytest.mark.parametrize("name", ["one-cause", "history", "walk", "resolve", "watch", "nodes"])
 def test_the_page_is_one_for_a_screen_reader_too(name: str) -> None:
     text = PAGES[name]()
     assert '<html lang="en">' in text

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import Evidence, Severity, Status, Transport
 from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
-from kubectl_dnsdebug.report.render import drawing, files, grid, moments, nodes, verdict, walk
+from kubectl_dnsdebug.report.render import (
+    drawing,
+    files,
+    grid,
+    moments,
+    nodes,
+    verdict,
+    walk,
+    watch,
+    watch_drawing,
+)
 from kubectl_dnsdebug.report.render.style import Style, Tone, brief, one_line
 from kubectl_dnsdebug.report.report import Conclusion, Report
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
 from kubectl_dnsdebug.report.walks import Resolution
+from kubectl_dnsdebug.report.watch import MOST_CHANGES, told
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -66,6 +77,10 @@ def _template(name: str) -> Template:
         fares=walk.fares,
         sentence=walk.sentence,
         turns=walk.turns,
+        watched=watch,
+        strips=watch_drawing,
+        change_told=told,
+        most_changes=MOST_CHANGES,
     )
     return environment.get_template(name)
 

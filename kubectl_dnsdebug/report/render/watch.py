@@ -70,8 +70,8 @@ def _table(picture: Picture, style: Style) -> Iterator[str]:
     heads = _columns("asked", "lost", "p50", "p90", "p99", "max ms")
     yield f"{INDENT}{'':5}{'':{wide}}{heads}"
     for number, row in enumerate(picture.rows, 1):
-        times = map(_ms, (row.p50, row.p90, row.p99, row.longest))
-        text = _columns(str(row.asked), _loss(row), *times)
+        times = map(ms, (row.p50, row.p90, row.p99, row.longest))
+        text = _columns(str(row.asked), loss(row), *times)
         shown = style.paint(text, Tone.BAD) if row.lost else text
         yield f"{INDENT}{f'[{number}]':5}{_cut(one_line(row.label), room):{wide}}{shown}"
 
@@ -80,11 +80,13 @@ def _columns(*cells: str) -> str:
     return "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, (7, 9, 7, 7, 7, 8), strict=True))
 
 
-def _loss(row: Row) -> str:
+def loss(row: Row) -> str:
+    """How many were lost, and of a hundred."""
     return f"{row.lost} {100 * row.series.rate:.0f}%" if row.lost else "0"
 
 
-def _ms(value: float | None) -> str:
+def ms(value: float | None) -> str:
+    """A time as a table shows it."""
     if value is None:
         return "-"
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
@@ -110,13 +112,14 @@ def _histogram(picture: Picture, style: Style) -> Iterator[str]:
         length = -(-count * BAR // most) if most else 0
         drawn = ("█" if style.unicode else "#") * length
         tone = Tone.BAD if bar.first in STEPS and count else Tone.QUIET
-        text = f"{_within(bar):16} {style.paint(drawn, tone)}{' ' * (BAR - length)}"
+        text = f"{within(bar):16} {style.paint(drawn, tone)}{' ' * (BAR - length)}"
         yield f"{INDENT}{text} {bar.answers:8} {bar.lookups:7}"
         if bar.step and count:
             yield from wrap(bar.step, style.width, first=INDENT * 2 + "^ ")
 
 
-def _within(bar: Bar) -> str:
+def within(bar: Bar) -> str:
+    """Up to when the answers of a bar came."""
     if bar.last is None:
         return f"more than {bar.first / 1000:.3g} s"
     return f"{bar.last:.3g} ms" if bar.last < 1000 else f"{bar.last / 1000:.3g} s"
