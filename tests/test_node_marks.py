@@ -19,8 +19,8 @@ from kubectl_dnsdebug.parse import dig
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
-from tests.reports import CONF, HOST_CONF, SERVICE, UPSTREAM
-from tests.sweeps import DEAD, OnNode, control, default, evidence, text
+from tests.reports import CONF, HOST_CONF, SERVICE, UPSTREAM, got
+from tests.sweeps import DEAD, HOME, OnNode, control, default, evidence, text
 from tests.test_rules import lacking_one
 
 
@@ -239,6 +239,38 @@ def test_an_upstream_that_no_node_reaches_is_a_policy() -> None:
     assert built(closed).exit_code == 0
     some = built([closed[0], *(OnNode(name=f"m{n}") for n in range(4))])
     assert [u.rule for u in some.unknown] == ["unexplained"]
+
+
+def test_a_node_whose_own_packets_go_nowhere() -> None:
+    """Its Default pod reaches no upstream, and so the node's own network is looked at."""
+    own = {Role.HOSTNET: control("u", outside="k"), Role.HOSTNET_DEFAULT: default("u")}
+    made = built([*FINE, OnNode(name="w1", told={**told(upstream="u"), **own})])
+    (cause,) = made.causes
+    assert (cause.finding.rule, cause.finding.subject.name) == ("no-default-route", "w1")
+
+
+def test_a_policy_of_the_namespace_that_probes_is_told_as_such() -> None:
+    """Pods on the nodes' own network get answers: the way is sound."""
+    deny = {
+        "metadata": {"name": "deny", "namespace": HOME},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+    }
+    silent = {
+        Role.CONTROL: control("t", "t", "t", outside="k"),
+        Role.DEFAULT: default("t", "t", "t", upstream="t"),
+        Role.HOSTNET: control(),
+    }
+    nodes = [OnNode(name=f"n{n}", told=silent) for n in range(1, 4)]
+    facts = (
+        got(f"networkpolicies/{HOME}", {"items": [deny]}),
+        got("networkpolicies/kube-system", {"items": []}),
+        got("namespace/kube-system", {"metadata": {"name": "kube-system"}}),
+        got(f"namespace/{HOME}", {"metadata": {"name": HOME}}),
+    )
+    (cause,) = built(nodes, facts=facts).causes
+    assert cause.finding.rule == "netpol-egress"
+    assert "NetworkPolicy deny" in cause.finding.message
+    assert [each.name for each in cause.others] == ["n2", "n3"]
 
 
 def test_names_are_told_in_the_order_of_people() -> None:
