@@ -302,6 +302,9 @@ def test_a_lookup_that_waits_where_no_question_is_lost() -> None:
     place.also("libc", API, "..5..5..")
     ((libc, _),) = intermittent.stalls(watch_of(made(place)))
     assert libc.slow == 2
+    ((severity, message),) = found_by(made(place), "conntrack-race")
+    assert severity == "warning"
+    assert "2 of 8 times" in message
     place.also("fixed", SERVICE, "..x" * 5)
     assert not [*intermittent.stalls(watch_of(made(place)))]
 

@@ -19,7 +19,9 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.intermittent import stalls
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.watched import watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
@@ -29,16 +31,16 @@ _QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
     "conntrack-race",
     scope=Scope.POD,
     severity=Severity.WARNING,
-    message="{pod}: getent was still waiting for {name} after 4 s, though {server} gave dig the "
-    "same A and AAAA at once, {asked} of {asked} times: one of two questions sent together is "
-    "lost, as when they race for one NAT entry on {node}.{proof}",
+    message="{pod}: getent {waited}, though {server} gave dig the same A and AAAA at once, {asked} "
+    "of {asked} times: one of two questions sent together is lost, as when they race for one NAT "
+    "entry on {node}.{proof}",
     remedy="Run NodeLocal DNSCache (no NAT on the way) or a kernel of 5.9 or newer on {node}; for "
     "glibc images `single-request-reopen` or `use-vc` in dnsConfig helps at once.",
     verify="conntrack -S | grep -o 'insert_failed=[0-9]*'   # on {node}, twice: does it rise?",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
-    waiting = [a for a in seen.ask(own, tool="getent", probe="libc.") if a.status is Status.TIMEOUT]
+    waiting = [*_waiting(seen, own)]
     if not waiting:
         return
     server = next(iter(seen.conf(own).nameservers), "")
@@ -53,20 +55,20 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     id, total, rise = _insert_failed(seen, own.node)
     if id and total == 0:
         return  # no entry was ever lost to another
-    for late in waiting:
-        pair = _pair(seen, own, server, late.name)
+    for late, name, waited in waiting:
+        pair = _pair(seen, own, server, name)
         if not pair:
             continue
         yield Found(
             evidence=(
-                late.id,
+                late,
                 *(a.id for a in pair),
                 *symptoms.ids(reach, most=1),
                 *([id] if id else []),
             ),
             args={
                 "pod": subject.name,
-                "name": late.name.rstrip("."),
+                "waited": waited,
                 "server": server,
                 "asked": len(asked),
                 "node": own.node,
@@ -80,6 +82,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             else "insert_failed of `conntrack -S` on the node (--deep)",
         )
         return
+
+
+def _waiting(seen: Observed, own: Vantage) -> Iterator[tuple[str, str, str]]:
+    """Look-ups by getent that took too long: evidence id, name, and how long they took."""
+    for late in seen.ask(own, tool="getent", probe="libc."):
+        if late.status is Status.TIMEOUT:
+            name = late.name.rstrip(".")
+            yield late.id, late.name, f"was still waiting for {name} after 4 s"
+    watch = watched(seen)
+    for series, _ in stalls(watch) if watch else ():
+        name = series.name.rstrip(".")
+        often = f"{series.slow} of {series.asked} times"
+        yield series.id, series.name, f"waited for seconds for {name}, {often}"
 
 
 def _insert_failed(seen: Observed, node: str) -> tuple[str, int, int]:
