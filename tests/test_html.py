@@ -243,6 +243,12 @@ def test_a_drawing_is_well_formed_and_holds_its_boxes() -> None:
             assert all(len(line) <= room for line in (*box.lines, *box.said))
 
 
+def test_from_a_node_a_pod_of_ours_asks() -> None:
+    text = words(html(SWEEPS["nodes-named"]()))
+    assert "spot-1 (a plain pod there)" in text
+    assert "libc not seen" not in text
+
+
 def test_too_many_stations_are_counted_and_no_broken_one_is_lost() -> None:
     hops = [Hop(stage=2, label=f"dns-{n}", state=HopState.OK) for n in range(40)]
     hops[33] = Hop(stage=2, label="dns-33", state=HopState.BROKEN, detail="timeout")

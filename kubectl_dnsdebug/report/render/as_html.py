@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.model import Evidence, Severity, Status, Transport
-from kubectl_dnsdebug.report.pictures import Cell, HopState, Matrix, Row
+from kubectl_dnsdebug.report.pictures import Cell, Hop, HopState, Matrix, Row
 from kubectl_dnsdebug.report.render import (
     drawing,
     files,
@@ -105,9 +106,15 @@ def render(report: Report, style: Style) -> str:
         verdict=verdict,
         entries=list(moments.entries(report)),
         phases=moments.phases(report),
-        paths_of_nodes=report.paths if report.sweep else (),
+        paths_of_nodes=[_from_node(hops) for hops in report.paths] if report.sweep else (),
     )
     return _carried(page, style)
+
+
+def _from_node(hops: Sequence[Hop]) -> list[Hop]:
+    """Of a node it is our own pod that asks: no library of anybody's to be seen."""
+    first, *others = hops
+    return [replace(first, detail=first.detail or "a plain pod there"), *others]
 
 
 def render_walk(found: Resolution, evidence: Evidence, style: Style) -> str:
