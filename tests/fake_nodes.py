@@ -117,6 +117,8 @@ class FakeNodes(FakeApi):
                 if self.pods.pop(name, None) is None:
                     return status(404, "NotFound")
                 return Answer(body={})
+            if name in self.pods:
+                return Answer(body=self.pods[name])
             if name.endswith("/log"):
                 lines = ["= begin dnsdebug-runner/1", "conf $ file x", "conf . 0 0", "= end 1"]
                 return Answer(body="".join(f"{line}\n" for line in lines))

@@ -189,7 +189,7 @@ def test_a_quota_makes_it_slower_and_no_worse(swept: Start) -> None:
 def test_a_quota_that_admits_nothing_is_said_soon(swept: Start) -> None:
     found = swept({f"n{i}": fine for i in range(60)}, quota=0)
     assert "exceeded quota" in found.sweep.trouble
-    assert found.seconds < 15
+    assert found.seconds < 25
     assert len(found.facts) == 60
 
 
@@ -205,6 +205,16 @@ def test_a_quota_that_admits_nothing_is_said_soon(swept: Start) -> None:
 def test_a_watch_that_breaks_loses_nothing(swept: Start, watches: list[Answer | int]) -> None:
     found = swept({f"n{i}": fine for i in range(6)}, cut_watches=watches, limit=10)
     assert all(not fact.data["failures"] for fact in found.facts.values())
+
+
+def test_a_watch_that_is_silent_is_no_fate_of_a_node(
+    swept: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes that tell are not said to be dead because nobody passed it on."""
+    monkeypatch.setattr(FakeNodes, "_tell", lambda *_: None)
+    found = swept({"a": fine, "b": dead})
+    assert found.summaries("a") == {"control": WELL, "default": WELL}
+    assert "took no pod" in found.failures("b")["control"]
 
 
 def test_a_watch_that_is_refused_ends_it(swept: Start) -> None:

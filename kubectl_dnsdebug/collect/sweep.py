@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
@@ -136,18 +137,28 @@ class Sweep:
 
     def _look_at_clocks(self, now: float) -> None:
         for visit in list(self._visits.values()):
-            if not visit.open:
+            if not visit.open or visit.checked:
                 continue
-            if now > visit.until:
-                self._fail_all(visit, "it did not finish in time")
-            elif visit.born and not visit.taken and now > visit.born + TAKEN_WITHIN:
-                visit.hopeless = True
-                self._fail_all(visit, f"its kubelet took no pod within {TAKEN_WITHIN:.0f} s")
+            lost = visit.born and not visit.taken and now > visit.born + TAKEN_WITHIN
+            if lost or now > visit.until:
+                visit.checked = True
+                self._readers.submit(self._check, visit, now > visit.until)
             elif now > visit.ask_at:
                 visit.pause *= 2
                 visit.ask_at = now + visit.pause
                 for role in visit.open - visit.running:
                     self._readers.submit(self._ask, visit, role, visit.spots[role])
+
+    def _checked(self, visit: Visit, late: bool, answered: bool) -> None:
+        """Give a node up, unless it is seen now that only the watch had failed to tell of it."""
+        visit.checked = False
+        if late:
+            self._fail_all(visit, "it did not finish in time")
+        elif not answered:
+            visit.born = time.monotonic()
+        elif not visit.taken:
+            visit.hopeless = True
+            self._fail_all(visit, f"its kubelet took no pod within {TAKEN_WITHIN:.0f} s")
 
     def _fail_all(self, visit: Visit, why: str) -> None:
         for role in list(visit.open):
@@ -265,6 +276,20 @@ class Sweep:
     def _ask(self, visit: Visit, role: Role, spot: Spot) -> None:
         if why := vantage.stuck(self._session, spot):
             self._news.put(partial(self._fail, visit, role, why))
+
+    def _check(self, visit: Visit, late: bool) -> None:
+        """Read its pods: the watch may be what is silent."""
+        answered = False
+        for role in tuple(visit.open):
+            spot = visit.spots[role]
+            path = f"/api/v1/namespaces/{spot.namespace}/pods/{spot.host}"
+            with suppress(ClusterError):
+                reply = self._session.request("GET", path, timeout=3)
+                answered |= reply.ok
+                if reply.ok:
+                    seen = standing.read(spot, "", reply.body)
+                    self._news.put(partial(self._noticed, visit, role, seen))
+        self._news.put(partial(self._checked, visit, late, answered))
 
     def _represent(self, visit: Visit) -> None:
         """Read in full what a node's pods printed, for all that fared alike."""

@@ -21,6 +21,7 @@ class Visit:
     pause: float = 0.0  # and the pause before they were
     born: float = 0.0  # when its pods were made
     taken: bool = False  # whether the kubelet knows of them
+    checked: bool = False  # whether its pods are being read before it is given up
     second: bool = False  # whether the second wave is on its way
     hopeless: bool = False  # nothing else would start either
     spots: dict[Role, Spot] = field(default_factory=dict)
