@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Vantage
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.host import HostView
-from kubectl_dnsdebug.observe.intermittent import stuck_flows
+from kubectl_dnsdebug.observe.intermittent import StuckFlow, stuck_flows
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.observe.watched import watched
@@ -34,11 +34,13 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)
     host = seen.host_or_none(place.node)
+    proven: set[tuple[str, int | None]] = set()
     for fresh in symptoms.service_reach(seen, place):
         entries = _entries(seen, subject, host, fresh.server) if host and fresh.fine else None
         if host and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
             yield from (_proven(seen, host, subject, fresh, each) for each in entries)
+            proven |= {(fresh.server, each.port) for each in entries}
             continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
@@ -56,28 +58,29 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 confidence=Confidence.LIKELY,
                 settles="the conntrack table of the node (--deep)",
             )
-    yield from _seen_over_time(seen, subject, place)
-
-
-def _seen_over_time(seen: Observed, subject: Subject, place: Vantage) -> Iterator[Found]:
-    """A flow that got stuck, or was so for a while, as a watch shows it."""
     watch = watched(seen)
-    for flow in stuck_flows(watch) if watch else ():
-        yield Found(
-            evidence=(flow.fixed.id, flow.fresh.id),
-            args={
-                "pod": subject.name,
-                "node": place.node,
-                "server": flow.fixed.server,
-                "port": flow.fixed.source_port,
-                "summary": f"{flow.meanwhile} of {flow.meanwhile} meanwhile",
-                "proof": f" It began {flow.since:.0f} s into the watch, "
-                + ("and lasted." if flow.lasts else "and went by itself."),
-            },
-            confidence=Confidence.LIKELY,
-            settles="the conntrack table of the node (--deep)",
-            severity=None if flow.lasts else Severity.WARNING,
-        )
+    for stuck in stuck_flows(watch) if watch else ():
+        if (stuck.fixed.server, stuck.fixed.source_port) not in proven:
+            yield _seen_over_time(subject, place, stuck)
+
+
+def _seen_over_time(subject: Subject, place: Vantage, flow: StuckFlow) -> Found:
+    """A flow that got stuck, or was so for a while, as a watch shows it."""
+    return Found(
+        evidence=(flow.fixed.id, flow.fresh.id),
+        args={
+            "pod": subject.name,
+            "node": place.node,
+            "server": flow.fixed.server,
+            "port": flow.fixed.source_port,
+            "summary": f"{flow.meanwhile} of {flow.meanwhile} meanwhile",
+            "proof": f" It began {flow.since:.0f} s into the watch, "
+            + ("and lasted." if flow.lasts else "and went by itself."),
+        },
+        confidence=Confidence.LIKELY,
+        settles="the conntrack table of the node (--deep)",
+        severity=None if flow.lasts else Severity.WARNING,
+    )
 
 
 def _entries(

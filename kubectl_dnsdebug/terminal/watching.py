@@ -15,6 +15,7 @@ import click
 from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.flags import (
     connection_flags,
+    deep_flags,
     keeping_flags,
     offer,
     probing_flags,
@@ -59,6 +60,7 @@ def seconds(_: click.Context, __: click.Parameter, text: str) -> float:
     help="How long, up to 15m; Ctrl-C ends it earlier.",
 )
 @click.option("--name", "names", multiple=True, help="A name to watch besides the standard ones.")
+@deep_flags
 @probing_flags
 @keeping_flags
 @report_flags

@@ -12,7 +12,7 @@ from kubectl_dnsdebug.model import Cause, Status, Transport
 from kubectl_dnsdebug.observe.sweep import Health, Mark
 from kubectl_dnsdebug.report.pictures import Comparison, Hop, HopState, Matrix, Row
 from kubectl_dnsdebug.report.pictures.sweep import Sweep
-from kubectl_dnsdebug.report.render import drawing, files, grid, nodes
+from kubectl_dnsdebug.report.render import drawing, files, grid, nodes, watch
 from kubectl_dnsdebug.report.render.style import Style, brief, one_line
 from kubectl_dnsdebug.report.render.verdict import (
     MOST_REASONS,
@@ -32,6 +32,7 @@ from kubectl_dnsdebug.report.render.verdict import (
 from kubectl_dnsdebug.report.report import Conclusion, Report
 from kubectl_dnsdebug.report.sweeps import names
 from kubectl_dnsdebug.report.unknowns import UNEXPLAINED
+from kubectl_dnsdebug.report.watch import MOST_CHANGES, Picture, told
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LIST = re.compile(r"^([-+=]+|\d+[.)])(?=\s|$)")
@@ -91,6 +92,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{where}, {prose(pod['phase'])}, {libc}, dnsPolicy {prose(pod['dnsPolicy'])}."
         yield from ("", _path(report.paths[place]))
         yield from _pictures(report, pod["pod"])
+    if report.watch:
+        yield from _watch(report.watch)
     if report.sweep:
         yield from _sweep(report.sweep)
         for path in report.paths:
@@ -113,6 +116,20 @@ def _pictures(report: Report, subject: str) -> Iterator[str]:
     for comparison in report.resolv_conf:
         if str(comparison.pod) == subject:
             yield from _files(comparison)
+
+
+def _watch(picture: Picture) -> Iterator[str]:
+    """The numbers of a watch, and what changed meanwhile."""
+    yield from ("", "### Watch", "", prose(f"{watch.length(picture)}."), "")
+    yield from (_row(["", "asked", "lost", "p50", "p90", "p99", "max ms"]), _row(["---"] * 7))
+    for row in picture.rows:
+        lost = watch.loss(row)
+        times = map(watch.ms, (row.p50, row.p90, row.p99, row.longest))
+        yield _row([prose(row.label), str(row.asked), f"**{lost}**" if row.lost else lost, *times])
+    said = [f"+{each.at:.1f} s {told(each)}" for each in picture.changes[:MOST_CHANGES]]
+    said += [watch.says(each) for each in picture.clients]
+    if said:
+        yield from ("", *(f"- {prose(each)}" for each in said))
 
 
 def _sweep(sweep: Sweep) -> Iterator[str]:

@@ -43,8 +43,7 @@ def live(picture: Picture, style: Style) -> str:
 def part(picture: Picture, style: Style) -> Iterator[str]:
     """What the report shows of it."""
     yield ""
-    head = f"{picture.seconds:.0f} of {picture.asked_for:.0f} s; {_total(picture)}"
-    yield from wrap(head, style.width, first="watch        ")
+    yield from wrap(length(picture), style.width, first="watch        ")
     yield from _table(picture, style)
     yield from _outcomes(picture, style)
     if picture.bars:
@@ -56,6 +55,11 @@ def part(picture: Picture, style: Style) -> Iterator[str]:
         yield from _changes(picture, style)
     for gap in picture.gaps:
         yield from wrap(f"not followed: {gap}", style.width, first=INDENT, rest=INDENT * 2)
+
+
+def length(picture: Picture) -> str:
+    """How long it was, and what came of it in all."""
+    return f"{picture.seconds:.0f} of {picture.asked_for:.0f} s; {_total(picture)}"
 
 
 def _total(picture: Picture) -> str:
