@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,7 +23,20 @@ import pytest
 from kubectl_dnsdebug import cli
 from kubectl_dnsdebug import evidence as files
 from kubectl_dnsdebug.terminal.flags import FORMATS
-from tests.reports import SERVICE, evidence, in_pod, surroundings
+from tests import sweeps
+from tests.reports import (
+    CONF,
+    COREDNS_A,
+    HOST_CONF,
+    SERVICE,
+    evidence,
+    in_pod,
+    surroundings,
+)
+from tests.sweeps import OnNode
+from tests.test_conf_diff import compared
+from tests.test_walks import GLIBC, walked
+from tests.test_watch import Watched, endpoint, made
 
 COMMAND = [sys.executable, "-m", "kubectl_dnsdebug"]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -80,18 +94,70 @@ def through_pipe(*arguments: str, **more: str) -> tuple[str, int]:
     return made.stdout.decode("utf-8"), made.returncode
 
 
+@pytest.fixture(scope="module")
+def screens(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> dict[str, Path]:
+    """Evidence of each command that prints a screen of its own."""
+    folder = tmp_path_factory.mktemp("screens")
+    ill = [OnNode(name="gen-1"), OnNode(name=f"spot-{SECRET}", told=sweeps.DEAD)]
+    seen = Watched()
+    seen.also("fresh", SERVICE, "....xxx" * 8)
+    fresh = compared(CONF, HOST_CONF)
+    of_node = replace(fresh.request, targets=("node/w1",), home="shop")
+    kinds = {
+        "nodes": sweeps.evidence([*ill, *(OnNode(name=f"n{n}") for n in range(40))]),
+        "watch": made(seen, endpoint(9.0, COREDNS_A, "gone", SECRET)),
+        "resolve": walked("a.b", {}, app=f"{GLIBC}\n{SECRET}"),
+        "diff": compared(CONF.replace("ndots:5", "ndots:2"), HOST_CONF),
+        "diff node": replace(fresh, request=of_node),
+    }
+    for kind, found in kinds.items():
+        (folder / f"{kind}.json").write_text(files.dump(found), "utf-8")
+    return {"pod": saved} | {kind: folder / f"{kind}.json" for kind in kinds}
+
+
+SCREENS = ("pod", "nodes", "watch", "resolve", "diff", "diff node")
+
+
 @pytest.mark.parametrize("columns", [80, 140])
-def test_a_terminal_gets_colour_and_lines_that_fit(saved: Path, columns: int) -> None:
-    text, code = at_terminal(columns, "replay", str(saved))
-    assert code in (3, 4)
+@pytest.mark.parametrize("kind", SCREENS)
+def test_a_terminal_gets_colour_and_lines_that_fit(
+    screens: dict[str, Path], kind: str, columns: int
+) -> None:
+    text, code = at_terminal(columns, "replay", str(screens[kind]))
+    assert code in (0, 3, 4)
     assert ANSI.search(text)
     plain = ANSI.sub("", text)
     assert "\x1b" not in plain
     assert "\x07" not in plain
-    assert "→" in plain
     lines = [line for line in plain.splitlines() if "check by hand:" not in line]
     assert max(map(len, lines)) <= columns
-    assert columns < 100 or max(map(len, lines)) > 100
+
+
+@pytest.mark.parametrize("kind", SCREENS)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
+    ids=["pipe", "C-locale"],
+)
+def test_a_pipe_gets_ascii_without_colour(
+    screens: dict[str, Path], kind: str, more: dict[str, str]
+) -> None:
+    text, code = through_pipe("replay", str(screens[kind]), **more)
+    assert code == at_terminal(100, "replay", str(screens[kind]))[1]
+    assert text.isascii()
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("kind", SCREENS)
+def test_a_dumb_terminal_gets_no_colour(screens: dict[str, Path], kind: str) -> None:
+    text, _ = at_terminal(80, "replay", str(screens[kind]), TERM="dumb")
+    assert "\x1b" not in text
+
+
+def test_a_wide_terminal_is_used(saved: Path) -> None:
+    text, _ = at_terminal(140, "replay", str(saved))
+    assert "→" in text
+    assert max(map(len, ANSI.sub("", text).splitlines())) > 100
 
 
 @pytest.mark.parametrize("columns", [80, 140])
