@@ -20,7 +20,8 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS
 
 IMAGE = "dnsdebug.test/dnsutils:1"
-TARGET = ("pod/web", "-n", "shop")
+HOME = ("-n", "shop")
+TARGET = ("pod/web", *HOME)
 DEAD = "coredns-scaled-to-zero"
 
 
@@ -51,6 +52,7 @@ def measure(cluster: Cluster) -> None:
     ratios = [tool / by_hand for tool, by_hand in zip(healthy, floors, strict=True)]
     show("  ratio to the floor", *(Amount(ratio, "x") for ratio in ratios))
     counts(env, "healthy pod")
+    of_nodes(env)
     with FAULTS[DEAD].applied(cluster):
         dead = [timed(lambda: run([*TOOL, *TARGET], env)) for _ in range(3)]
         show("dead DNS, whole run", *map(Amount, dead))
@@ -60,6 +62,19 @@ def measure(cluster: Cluster) -> None:
 
 
 TOOL = ["kubectl", "dnsdebug"]
+
+
+def of_nodes(env: Mapping[str, str]) -> None:
+    """One node and all three of them, in turn: their pods start at the same time."""
+    one: list[float] = []
+    all_: list[float] = []
+    for _ in range(RUNS):
+        one.append(timed(lambda: run([*TOOL, "node/w1", *HOME], env)))
+        all_.append(timed(lambda: run([*TOOL, "nodes", *HOME], env)))
+    show("one healthy node", *map(Amount, one))
+    show("three healthy nodes", *map(Amount, all_))
+    ratios = [many / few for many, few in zip(all_, one, strict=True)]
+    show("  ratio to one", *(Amount(ratio, "x") for ratio in ratios))
 
 
 def floor(env: Mapping[str, str], turn: int) -> float:

@@ -107,7 +107,7 @@ def draft(
     fit = tuple(name for name in nodes.names if name not in unfit)
     facts = survey.survey(session, (), request.home, fit[:KUBELETS])
     facts += permissions.ask(session, [request.home], "sibling", request.deep)
-    if lacking := permissions.lacking(facts, request.home, permissions.IN_POD):
+    if lacking := permissions.lacking(facts, request.home, permissions.IN_SWEEP):
         unfit |= dict.fromkeys(fit, f"{lacking}; the role dnsdebug-nodes allows it")
         fit = ()
     evidence = Evidence(

@@ -76,6 +76,7 @@ class NodeRun:
             seen = Observed(self._with_sweep())
         if self._plan.evidence.request.purpose is Purpose.DIFF:
             return
+        self._tell(len(self._plan.fit), "reading what explains it")
         # Without an ill node the events of its namespace still are worth a look.
         about = ill or [self._pod(each) for each in nodes[:1]]
         self._more = survey.aftermath(

@@ -34,6 +34,7 @@ FORWARD = Permission(verb="create", resource="pods/portforward")
 # What each way of standing somewhere needs. A pod that could not be removed is never made.
 IN_TARGET = (EPHEMERAL, WATCH, LOG)
 IN_POD = (CREATE, DELETE, WATCH, LOG)
+IN_SWEEP = (CREATE, DELETE, WATCH)  # without logs the summaries still tell which nodes are ill
 
 
 def ask(session: Session, namespaces: Iterable[str], mode: str, deep: str = "") -> tuple[Fact, ...]:

@@ -67,7 +67,7 @@ class Sweep:
     def run(self, deadline: float) -> None:
         """Visit every node until `deadline` (monotonic). Whatever ends it, what came in stays."""
         self._makers = ThreadPoolExecutor(max_workers=8)
-        self._readers = ThreadPoolExecutor(max_workers=8)
+        self._readers = ThreadPoolExecutor(max_workers=6)
         watcher = threading.Thread(target=self._watch, args=(deadline,), daemon=True)
         watcher.start()
         try:

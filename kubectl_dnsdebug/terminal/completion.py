@@ -41,6 +41,7 @@ _KINDS = {
     "node": ("/api/v1", "nodes"),
 }
 _LONG = {plural.removesuffix("s"): short for short, (_, plural) in _KINDS.items()}
+_LONG |= {"no": "node", "nodes": "node"}
 # Of every object only the columns that `kubectl get` would print, the name first.
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Purpose, Request
 from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.output import show
-from kubectl_dnsdebug.terminal.progress import counted
+from kubectl_dnsdebug.terminal.progress import counted, progress
 from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 
@@ -54,14 +54,12 @@ def diagnose(session: Session, words: Sequence[str], given: dict[str, Any]) -> N
     from kubectl_dnsdebug.collect import node_plan, nodes
     from kubectl_dnsdebug.terminal import dry_run
 
-    found = nodes.resolve(session, words, given["selector"])
-    draft = node_plan.draft(
-        session,
-        found,
-        _request(session, found, given),
-        live.made_by(),
-        tuple(given["pull_secrets"]),
-    )
+    secrets = tuple(given["pull_secrets"])
+    with progress() as say:
+        say("reading the cluster")
+        found = nodes.resolve(session, words, given["selector"])
+        request = _request(session, found, given)
+        draft = node_plan.draft(session, found, request, live.made_by(), secrets)
     if given["dry_run"]:
         show(dry_run.of_nodes(draft))
         return
@@ -105,7 +103,7 @@ def _run(session: Session, draft: NodePlan) -> tuple[Evidence, int | None]:
 
     ledger = Ledger()
     code, stopped = None, ""
-    with signals_raise(), counted(len(draft.fit), "nodes") as tell:
+    with signals_raise(), counted(len(draft.fit)) as tell:
         run = NodeRun(session, draft, ledger, tell)
         try:
             run.go()

@@ -24,8 +24,9 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def counted(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
-    """Gives the function to say how many of them are done, and a word more."""
+def counted(total: int) -> Iterator[Callable[[int, str], None]]:
+    """Gives the function to say how many nodes are done, and a word more."""
+    what = "node" if total == 1 else "nodes"
     if not sys.stderr.isatty():
         yield _Lines(total, what).say
         return
