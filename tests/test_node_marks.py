@@ -345,3 +345,17 @@ def test_nothing_taken_away_makes_a_fault(nodes: list[OnNode], parsed_once: None
     for less in lacking_one(run):
         found = {key for key, outcome in outcomes(less).items() if outcome is Outcome.FOUND}
         assert not found & clear
+
+
+def test_a_warning_explains_no_dead_service() -> None:
+    """The host's file names a loopback, which harms nobody yet; the Service is dead besides."""
+    loopback = "nameserver 127.0.0.53\nsearch lan\n"
+    lost = {**DEAD, Role.CONTROL: control("t", outside="k")}  # no other Service was tried
+    lost[Role.DEFAULT] = {
+        id.replace(UPSTREAM, "127.0.0.53"): said for id, said in default("t", upstream="c").items()
+    }
+    lost[Role.HOSTNET] = control("t", outside="k")
+    made = built([*FINE, OnNode(name="w1", told=lost, files={Role.DEFAULT: loopback})])
+    assert [c.finding.rule for c in (*made.causes, *made.advice)] == ["host-loopback-nameserver"]
+    assert ("unexplained", "w1") in [(u.rule, u.subject.name) for u in made.unknown]
+    assert made.exit_code == 3

@@ -6,7 +6,7 @@ the same answers, and for those that fail alike where all of their kind that wer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kubectl_dnsdebug.model import Cause, Finding, Missing, Scope, Severity, Subject, node
@@ -36,42 +36,61 @@ def gathered(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> tuple[Cau
 
 
 def explained(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
-    """The sweep, each of its ill groups with its own causes, or else with those of the nodes whose
-    DNS pods it does not reach, or those of the cluster."""
+    """The sweep, its ill groups with what explains them; a group of which only a part is explained
+    becomes two."""
     found = [
         (cause.finding, {cause.finding.subject, *cause.others})
         for cause in _all(causes)
         if cause.finding.severity is not Severity.INFO
     ]
-    wide = [f for f, _ in found if f.subject.scope is Scope.CLUSTER]
+    homes, swept = _homes(seen), {each.name: each for each, _ in sweep.nodes}
 
-    homes = _homes(seen)
+    def own(name: str) -> tuple[Finding, ...]:
+        return tuple(f for f, subjects in found if node(name) in subjects)
 
-    def own(nodes: Iterable[str]) -> list[Finding]:
-        theirs = {node(name) for name in nodes}
-        return [f for f, subjects in found if theirs & subjects]
+    def parts(group: Group) -> Iterator[Group]:
+        kinds: dict[tuple[Finding, ...], list[str]] = {}
+        for name in group.nodes:
+            kinds.setdefault(own(name) if group.health is not Health.FINE else (), []).append(name)
+        for theirs, names in kinds.items():
+            part = replace(group, nodes=tuple(names), first=swept[names[0]])
+            part = part if len(kinds) == 1 else replace(part, traits=())
+            reasons = _enough(part, (theirs, _beyond(part, homes, own), wide))
+            yield replace(part, causes=tuple((f.rule, f.subject) for f in reasons))
 
-    def theirs(group: Group) -> list[Finding]:
-        lost = {homes.get(ip, "") for ip, mark in group.first.pods.items() if mark.is_ill}
-        ill = {check for check, cell in group.first.cells.items() if cell.mark.is_ill}
-        there = [own([home]) for home in lost]
-        if not ill <= _BEYOND or not all(there):
-            return []
-        return [*dict.fromkeys(f for findings in there for f in findings)]
+    wide = tuple(f for f, _ in found if f.subject.scope is Scope.CLUSTER)
+    groups = tuple(part for group in sweep.groups for part in parts(group))
+    place = {name: n for n, group in enumerate(groups) for name in group.nodes}
+    nodes = sorted(((each, place[each.name]) for each, _ in sweep.nodes), key=lambda row: row[1])
+    return replace(sweep, groups=groups, nodes=tuple(nodes))
 
-    groups = (
-        group
-        if group.health is Health.FINE
-        else replace(
-            group,
-            causes=tuple(
-                (f.rule, f.subject)
-                for f in own(group.nodes) or (_is_ill(group) and (theirs(group) or wide)) or ()
-            ),
-        )
-        for group in sweep.groups
-    )
-    return replace(sweep, groups=tuple(groups))
+
+def _enough(group: Group, candidates: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """The first that explain what is wrong: a mere warning no names that fail."""
+    if group.health is Health.FINE:
+        return ()
+    hard = group.health is Health.UNTESTED or bool({*_ill(group)} - {*_OUTER, Check.HOST})
+    for findings in candidates:
+        if findings and (not hard or any(f.severity is Severity.ERROR for f in findings)):
+            return findings
+        if group.health is Health.UNTESTED:
+            break  # what others have is no reason why nothing is known of these
+    return ()
+
+
+def _beyond(
+    group: Group, homes: Mapping[str, str], own: Callable[[str], tuple[Finding, ...]]
+) -> tuple[Finding, ...]:
+    """What the nodes have whose DNS pods it does not reach, if each of them has something."""
+    lost = {homes.get(ip, "") for ip, mark in group.first.pods.items() if mark.is_ill}
+    there = [own(home) for home in lost]
+    if not {*_ill(group)} <= _BEYOND or not all(there):
+        return ()
+    return tuple(dict.fromkeys(f for findings in there for f in findings))
+
+
+def _ill(group: Group) -> list[Check]:
+    return [check for check, cell in group.first.cells.items() if cell.mark.is_ill]
 
 
 def _homes(seen: Observed) -> Mapping[str, str]:
@@ -98,22 +117,17 @@ def _of_groups(sweep: Sweep) -> Iterator[Unknown]:
             yield Unknown(
                 rule=UNTESTED, subject=first, reason=f"{whom}: {group.reason}", matters=True
             )
-        elif _is_ill(group) and not group.causes and not _is_common(sweep, group):
+        elif group.health is Health.ILL and not group.causes and not _is_common(sweep, group):
             reason = f"no known cause fits, yet of {whom}: {group.why}"
             yield Unknown(rule=UNEXPLAINED, subject=first, reason=reason, matters=True)
-
-
-def _is_ill(group: Group) -> bool:
-    return group.health is Health.ILL
 
 
 def _is_common(sweep: Sweep, group: Group) -> bool:
     """Whether nothing fails there but what fails on half of all nodes, past the cluster's DNS."""
     tested = [n for n, _ in sweep.nodes if n.health is not Health.UNTESTED]
-    ill = [check for check, cell in group.first.cells.items() if cell.mark.is_ill]
     return all(
         check in _OUTER and 2 * sum(n.cells[check].mark.is_ill for n in tested) >= len(tested) > 1
-        for check in ill
+        for check in _ill(group)
     )
 
 
