@@ -185,3 +185,11 @@ def test_gaps_are_reported() -> None:
     seen = Observed(replace(held, vantages=tuple(refused)))
     assert [each.reason for each in servers.unknowns(seen)] == ["not allowed"] * 2
     assert not servers.asked(seen)
+
+
+def test_no_name_of_the_cluster_is_a_gap() -> None:
+    held = evidence()
+    places = tuple(asking._vantage(pod) for pod in Observed(held).dns_pods)
+    (gap,) = servers.unknowns(Observed(replace(held, vantages=places)))
+    assert gap.matters
+    assert "domain" in gap.reason

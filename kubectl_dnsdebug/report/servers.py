@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kubectl_dnsdebug.model import Role, Subject
+from kubectl_dnsdebug.model import CLUSTER, Role, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.report.pictures.proofs import describe
@@ -24,12 +24,16 @@ def failures(seen: Observed, explained: Collection[str]) -> list[tuple[Subject, 
 
 
 def unknowns(seen: Observed) -> list[Unknown]:
-    """The DNS pods that could not be asked."""
-    return [
+    """The DNS pods that could not be asked, and what they could not be asked for."""
+    found = [
         Unknown(rule=ASKED, subject=v.stands_for, reason=v.failure, matters=True)
         for v in seen.evidence.vantages
         if v.role is Role.SERVER and v.failure
     ]
+    if asked(seen) and not any("#reach." in a.id for a in seen.answers):
+        why = "the cluster domain is nowhere to be read, so no name of the cluster was asked for"
+        found.append(Unknown(rule=ASKED, subject=CLUSTER, reason=why, matters=True))
+    return found
 
 
 def asked(seen: Observed) -> bool:
