@@ -46,8 +46,8 @@ WHY_NOT = {
     "ctr ": "needs the archive of an image from a registry",
     "gh ": "needs a release",
     "sha256sum ": "needs the files of a release",
-    "eval ": "the completion tests start each shell with it",
-    "_KUBECTL_DNSDEBUG_COMPLETE=": "the completion tests start each shell with it",
+    "eval ": "the completion tests ask as each shell does",
+    "_KUBECTL_DNSDEBUG_COMPLETE=": "the completion tests ask as each shell does",
     "python -m benchmarks": "measures for minutes; what it calls is tested",
 }
 _PACKAGE = ("ln ", "mkdir ", "tar ", "kubectl dnsdebug --version")
