@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Scope, Severity, Subject
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
@@ -34,20 +34,36 @@ _GOOD = ("plugin/reload: Running configuration", "Reloading complete")
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     serving = symptoms.dns_serves(seen)
-    if not serving:
-        for pod in dns_servers.failing(seen):
-            # Either log may hold the end of the last run.
-            for words in _FATAL:
-                for id, line in logs.recent(seen, words, pod=pod, within=logs.CRASH)[-1:]:
-                    yield _found(seen, id, pod, line, "The pod does not start with it.", None)
-                    return
-            if dns_servers.crashing(pod):
-                seen.log(pod)  # raises Missing: the reason of the crash stands there
+    for pod in _failing(seen, serving):
+        # Either log may hold the end of the last run.
+        for words in _FATAL:
+            for id, line in logs.recent(seen, words, pod=pod, within=logs.CRASH)[-1:]:
+                yield _of_crash(seen, id, pod, line, serving)
+                return
+        if dns_servers.crashing(pod) and not serving:
+            seen.log(pod)  # raises Missing: the reason of the crash stands there
     refused = _refused_reload(seen)
     if refused:
         id, pod, line = refused
         effect = "It goes on with the old one, and the next restart will not start."
         yield _found(seen, id, pod, line, effect, Severity.WARNING)
+
+
+def _failing(seen: Observed, serving: bool) -> tuple[Pod, ...]:
+    try:
+        return dns_servers.failing(seen)
+    except Missing:
+        if not serving:
+            raise
+        return ()  # no trouble now, and nobody is kept up by one to come
+
+
+def _of_crash(seen: Observed, id: str, pod: Pod, line: str, serving: bool) -> Found:
+    effect = "The pod does not start with it"
+    if not serving:
+        return _found(seen, id, pod, line, f"{effect}.", None)
+    effect += "; those that serve have the old one, until they restart."
+    return _found(seen, id, pod, line, effect, Severity.WARNING)
 
 
 def _found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import (
@@ -14,11 +15,13 @@ from kubectl_dnsdebug.model import (
     Status,
     Subject,
 )
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.corefile import ServerBlock, is_under
 from kubectl_dnsdebug.reason.rule import Found, rule
 
+# A line that CoreDNS prints for each zone when it starts or has read its Corefile again.
+_SERVES = re.compile(r"(?:\w+://)?(?P<zone>\S*\.):\d+(?: on \S+)?")
 # Plugins that answer for names of others.
 _SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template", "etcd", "erratic")
 
@@ -28,8 +31,8 @@ _SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
     message="The Corefile has {lack}, so {server} answers {status} for {name}.",
-    remedy="Add what the Corefile lacks: {add}; the DNS pods reload it by themselves where they "
-    "have the reload plugin.",
+    remedy="Add what the Corefile lacks: {add}; restart the DNS pods unless they have the reload "
+    "plugin.",
     verify="dig {name} @{server}   # {status}",
     explains=("wrong-name", "dns-no-ready-endpoints", "upstream-servfail-refused"),
 )
@@ -59,6 +62,22 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             lack = f"no forward in the block of line {takes.line} that takes {answer.name}"
             yield _found(seen, answer, lack, "`forward . /etc/resolv.conf` in that block", takes)
             return
+        for id, pod, zones in _began_without(seen, answer):
+            lack = f"a block that takes {answer.name} now, but {pod} began with {zones} alone"
+            yield _found(seen, answer, lack, "nothing any more", takes, id)
+            return
+
+
+def _began_without(seen: Observed, answer: Answer) -> Iterator[tuple[str, str, str]]:
+    """A DNS pod whose log tells the zones it serves, among them none for the name."""
+    for pod in seen.dns_pods:
+        told = [
+            (id, match)
+            for id, line in logs.lines(seen, pod=pod)
+            if (match := _SERVES.fullmatch(logs.message(line)))
+        ]
+        if told and not any(is_under(answer.name, match["zone"]) for _, match in told):
+            yield told[0][0], pod.name, ", ".join(dict.fromkeys(m["zone"] for _, m in told))
 
 
 def _of_service(seen: Observed, probe: str) -> list[Answer]:
@@ -86,10 +105,12 @@ def _in_cluster(seen: Observed, answer: Answer) -> bool:
     return any(is_under(answer.name, zone) for zone in seen.corefile.kubernetes_zones())
 
 
-def _found(seen: Observed, answer: Answer, lack: str, add: str, block: ServerBlock | None) -> Found:
+def _found(
+    seen: Observed, answer: Answer, lack: str, add: str, block: ServerBlock | None, *more: str
+) -> Found:
     unread = seen.corefile.imports or (block and block.imports)
     return Found(
-        evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
+        evidence=(answer.id, *more, *(fact.id for fact in seen.facts("configmap/"))),
         args={
             "lack": lack,
             "add": add,

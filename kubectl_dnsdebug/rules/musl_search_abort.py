@@ -40,6 +40,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if Reply.ANSWER not in symptoms.replies(seen, own, server, f"{name}."):
             continue
         last = walk.steps[-1]
+        if last.name == f"{name}.":
+            continue  # the very question that was answered at another time
         yield Found(
             evidence=(
                 *(a.id for a in seen.ask(own, server=server, name=last.name)[:2]),

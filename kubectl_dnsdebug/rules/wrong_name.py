@@ -24,12 +24,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
-    asked = seen.evidence.request.names
-    failed = [
-        walk
-        for each in asked
-        if _fails(walk := symptoms.walked(seen, subject, each)) and not _known(seen, walk)
-    ]
+    walks = [symptoms.walked(seen, subject, each) for each in seen.evidence.request.names]
+    failed = [w for w in walks if _denied(seen, subject, w) and not _known(seen, w)]
     if not failed or not symptoms.short_names_work(seen, own):
         return  # where no name of a Service resolves, it is not for this name
     pod = seen.target(subject)
@@ -38,15 +34,16 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if found and any((s.name, s.namespace) == found for s in seen.services):
             continue  # it is there: what its record lacks is another matter
         others = tuple(_others(seen, pod, found)) if found else ()
+        denied = [step.name for step in walk.steps if step.reply is Reply.NXDOMAIN]
         yield Found(
-            evidence=(*_proof(seen, subject, walk), "services"),
+            evidence=(*_proof(seen, subject, denied), "services"),
             args={
                 "pod": subject,
                 "name": walk.name,
-                "tried": ", ".join(step.name for step in walk.steps),
+                "tried": ", ".join(denied),
                 "hint": _hint(found, others),
                 "instead": f", {others[0]}" if others else "",
-                "absolute": walk.steps[0 if found else -1].name,
+                "absolute": denied[0 if found else -1],
                 "server": seen.conf(own).nameservers[0],
             },
             confidence=Confidence.CERTAIN if found else Confidence.LIKELY,
@@ -57,8 +54,18 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         )
 
 
-def _fails(walk: Walk) -> bool:
-    return walk.stop is Stop.EXHAUSTED and all(s.reply is Reply.NXDOMAIN for s in walk.steps)
+def _denied(seen: Observed, subject: Subject, walk: Walk) -> bool:
+    """Whether it exists nowhere; of a Service's name, whether it does not in the cluster's domain.
+
+    What an upstream in trouble says of the candidates beyond has no say in that.
+    """
+    if walk.stop in (Stop.ANSWERED, Stop.UNKNOWN):
+        return False
+    asked = list(walk.steps)
+    if names.meant(seen, seen.target(subject), walk.name):
+        domain = symptoms.cluster_domain(seen.conf(seen.own(subject)))
+        asked = [step for step in asked if step.name.endswith(f".{domain}.")]
+    return bool(asked) and all(step.reply is Reply.NXDOMAIN for step in asked)
 
 
 def _known(seen: Observed, walk: Walk) -> bool:
@@ -84,8 +91,8 @@ def _hint(found: tuple[str, str] | None, others: tuple[str, ...]) -> str:
     return f"{gone}, but there is {' and '.join(others[:3])}" if others else gone
 
 
-def _proof(seen: Observed, subject: Subject, walk: Walk) -> tuple[str, ...]:
-    """The first candidate's answer, and that to the name as it is."""
+def _proof(seen: Observed, subject: Subject, denied: list[str]) -> tuple[str, ...]:
+    """The answers to the first candidate and to the last."""
     own = seen.own(subject)
-    ids = [a.id for step in walk.steps for a in seen.ask(own, name=step.name, type="A")]
+    ids = [a.id for name in denied for a in seen.ask(own, name=name, type="A")]
     return tuple(dict.fromkeys((*ids[:1], *ids[-1:])))

@@ -47,8 +47,15 @@ class Ran:
         return named[0]["rule"] if named else None
 
     def story(self) -> str:
-        """What a failed test shows."""
-        return f"exit {self.code} after {self.seconds:.1f} s\n{self.out}\n{self.err}"
+        """What a failed test shows: of a report in JSON what it says, else all that was printed."""
+        lines = [f"exit {self.code} after {self.seconds:.1f} s", self.err]
+        if not self.out.startswith("{"):
+            return "\n".join((*lines, self.out))
+        for cause in (*self.report["causes"], *self.report["advice"]):
+            beneath = ", ".join(each["rule"] for each in cause["explains"])
+            lines.append(f"{cause['rule']} ({cause['confidence']}): {cause['message']} [{beneath}]")
+        lines += [f"unknown {gap['rule']}: {gap['reason']}" for gap in self.report["unknown"]]
+        return "\n".join(lines)
 
 
 class Tool:
@@ -91,11 +98,15 @@ Ask = Callable[[Fault], Ran]
 
 
 @pytest.fixture
-def ask(tool: Tool, record_property: Callable[[str, object], None]) -> Ask:
-    """Ask the tool about a fault that is applied; what it names first is kept for the summary."""
+def ask(tool: Tool, record_property: Callable[[str, object], None], tmp_path: Path) -> Ask:
+    """Ask the tool about a fault that is applied; what it names first is kept for the summary.
+
+    The evidence is kept too, for a `replay` of what went wrong.
+    """
 
     def asked(fault: Fault) -> Ran:
-        ran = tool(fault.target, "-n", fault.namespace, "-o", "json", *fault.args, *keep(fault))
+        saved = ("--save", str(kept_as_case(fault) or tmp_path / "evidence.json"))
+        ran = tool(fault.target, "-n", fault.namespace, "-o", "json", *fault.args, *saved)
         if ran.code in (0, 3, 4):
             expected = fault.slug or confusion.HEALTHY
             record_property("asked", [fault.name, expected, named(ran, fault)])
@@ -125,13 +136,14 @@ def broken(cluster: Cluster, fault: Fault) -> ExitStack:
     return stack
 
 
-def keep(fault: Fault) -> list[str]:
+def kept_as_case(fault: Fault) -> Path | None:
+    """Where the evidence of this fault is recorded, for the tests of the rules, if it is to be."""
     if not os.environ.get("DNSDEBUG_RECORD"):
-        return []
+        return None
     folder = CASES / (fault.slug or "healthy") / fault.name
     folder.mkdir(parents=True, exist_ok=True)
     verdict = {"found": []} if fault.slug else {"clear": ["*"]}
     expect = folder / "expect.json"
     if not expect.exists():
         expect.write_text(json.dumps(verdict) + "\n")
-    return ["--save", str(folder / "evidence.json")]
+    return folder / "evidence.json"

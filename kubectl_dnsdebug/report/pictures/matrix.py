@@ -193,7 +193,7 @@ def failures(matrices: Iterable[Matrix]) -> list[tuple[Subject, str]]:
         bad = [
             f"{row.name} {row.type} of {server} over {transport.value.upper()}: {cell.status.value}"
             for row in matrix.rows
-            if row.form in (Form.KUBERNETES, Form.SERVICE) and row.type == "A"
+            if row.type == "A" and _must_resolve(row, matrix.owners)
             for (server, transport), cell in row.cells.items()
             if server in matrix.owners and cell.status is not Status.NOERROR
         ]
@@ -201,6 +201,14 @@ def failures(matrices: Iterable[Matrix]) -> list[tuple[Subject, str]]:
             more = f" and {len(bad) - 2} more" if len(bad) > 2 else ""
             found.append((matrix.pod, f"no known cause fits, yet {'; '.join(bad[:2])}{more}"))
     return found
+
+
+def _must_resolve(row: Row, owners: frozenset[str]) -> bool:
+    """Of the names that the user asked about those that no server finds and none denies."""
+    if row.form is not Form.ASKED:
+        return row.form in (Form.KUBERNETES, Form.SERVICE)
+    said = {cell.status for (server, _), cell in row.cells.items() if server in owners}
+    return not said & {Status.NOERROR, Status.NXDOMAIN}
 
 
 def matrix_json(matrix: Matrix) -> dict[str, Any]:

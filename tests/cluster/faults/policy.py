@@ -88,6 +88,16 @@ def allowing_dns(cluster: Cluster) -> tuple[Object, ...]:
     )
 
 
+def allowing_udp_alone(cluster: Cluster) -> tuple[Object, ...]:
+    """Policies that deny `web` everything but DNS by UDP."""
+    web = {"matchLabels": {"app": "web"}}
+    egress = [{"ports": [{"port": cluster.setup.pod_port, "protocol": "UDP"}]}]
+    return (
+        _policy("default-deny", NAMESPACE, podSelector=web, policyTypes=["Egress"]),
+        _policy("dns", NAMESPACE, podSelector=web, policyTypes=["Egress"], egress=egress),
+    )
+
+
 FAULTS = (
     Fault(
         name="netpol-egress",
