@@ -22,7 +22,7 @@ from kubectl_dnsdebug.model import (
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import configuration, discovery, host
+from kubectl_dnsdebug.observe import configuration, discovery, elsewhere, host
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import (
     Endpoint,
@@ -139,8 +139,9 @@ class Observed:
 
     @cached_property
     def dns_services(self) -> tuple[Service, ...]:
-        """The cluster's DNS Services, best first; empty when the cluster has none."""
-        return discovery.chosen(self.services, self.used_nameservers)
+        """The cluster's DNS Services, best first; none where something else serves the pods."""
+        found = discovery.chosen(self.services, self.used_nameservers)
+        return () if elsewhere.serves(self, found) else found
 
     def dns_service(self) -> Service:
         """The DNS Service that counts most. Raises Missing when there is none to be seen."""
@@ -157,10 +158,8 @@ class Observed:
             return ()
 
     def is_node_cache(self, ip: str) -> bool:
-        """Whether an address is a DNS cache on the nodes, which pods may use for the Service.
-
-        Such caches listen on a link-local address, and their pods run on the host's network.
-        """
+        """Whether an address is a DNS cache on the nodes, which pods may use for the Service:
+        these listen on a link-local address, and their pods run on the host's network."""
         return is_link_local(ip)
 
     def endpoints(self, service: Service) -> tuple[Endpoint, ...]:

@@ -25,6 +25,7 @@ from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, se
 _WORD = re.compile(r"[!-~]+")
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
+MOST_IN_FULL = 2  # addresses of Services
 # Where hosts keep the file that the kubelet should hand out: their own, and those with the real
 # servers behind a local resolver, of systemd-resolved, dnsmasq, NetworkManager and k3s.
 HOST_FILES = (
@@ -63,8 +64,10 @@ def reach(stage: Stage) -> Iterator[Probe]:
         often, few = 4, 1
     else:
         often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)
-    for server in stage.services:
-        yield from _gates(stage, server, often, few)
+    for place, server in enumerate(stage.services):
+        # Both families of the Service in use; of those behind it only whether they answer.
+        udp, tcp = (often, few) if place < MOST_IN_FULL else (2, 1)
+        yield from _gates(stage, server, udp, tcp)
     for server in stage.replicas:
         yield from _gates(stage, server, 3 if stage.is_target and not stage.frugal else 2, 1)
     if not stage.by_host_file:

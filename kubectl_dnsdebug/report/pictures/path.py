@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from kubectl_dnsdebug.model import Missing, Role, Status, Subject, Transport, Vantage
+from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.image import libc
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.report.pictures.target import places
@@ -65,13 +66,21 @@ def _nameservers(seen: Observed, vantage: Vantage) -> Iterator[Hop]:
         yield _hop(seen, vantage, 1, ip, f"{ip} {services.get(ip, '')}".strip())
 
 
+def _served(seen: Observed) -> bool:
+    """Whether pods do without DNS pods: something outside the cluster serves them."""
+    try:
+        return symptoms.dns_serves(seen)
+    except Missing:
+        return False
+
+
 def _dns_pods(seen: Observed, vantage: Vantage) -> Iterator[Hop]:
     try:
         pods = seen.dns_pods
     except Missing as gap:
         yield Hop(stage=2, label="DNS pods", state=HopState.UNKNOWN, detail=str(gap))
         return
-    if not pods:
+    if not pods and not _served(seen):
         yield Hop(stage=2, label="no DNS pods", state=HopState.BROKEN)
     for pod in pods:
         label = f"{pod.name}@{pod.node}" if pod.node else pod.name

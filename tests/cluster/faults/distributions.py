@@ -8,11 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tests.cluster.change import Object, victim
 from tests.cluster.cluster import Cluster
-from tests.cluster.dns_change import dns
+from tests.cluster.dns_change import deployment, dns, dns_pods
+from tests.cluster.faults import nodelocal
 from tests.cluster.faults.fault import NO_ANSWER, Fault, bites
 from tests.cluster.faults.odd import resolves
 from tests.cluster.layout import NODES
+from tests.cluster.shell import wait_for
 
 CORPORATE = "registry.corp.example"
 NOWHERE = "192.0.2.253"
@@ -38,6 +41,37 @@ def shaped(cluster: Cluster, **changes: Any) -> Iterator[None]:
     setup = replace(cluster.setup, stub_server=cluster.layout.upstream_twin, **changes)
     with dns(cluster, setup):
         resolves(cluster.pod("web"))
+        yield
+
+
+# What stands for a server of the cloud, which knows the cluster and is no part of it.
+CLOUD = nodelocal.Cache(
+    address="169.254.169.254",
+    name="metadata-server",
+    upstream="",
+    corefile="""\
+.:53 {{
+    errors
+    bind {address}
+    health {address}:8080
+    kubernetes {domain} in-addr.arpa ip6.arpa
+    forward . /etc/resolv.conf
+    cache 30
+}}
+""",
+)
+
+
+@contextmanager
+def cloud_dns(cluster: Cluster) -> Iterator[None]:
+    """Pods ask the cloud; what is left of the cluster's own DNS is a Service without pods."""
+
+    def none(found: Object) -> None:
+        found["spec"].update(replicas=0)
+
+    with nodelocal.node_cache(cluster, CLOUD), deployment(cluster, none), victim(cluster) as pod:
+        wait_for("the cluster's own DNS is gone", lambda: not dns_pods(cluster), timeout=30)
+        resolves(pod)
         yield
 
 
@@ -77,6 +111,13 @@ FAULTS = (
     _healthy("rke2", "RKE2: names of a Helm release", **RKE2),
     _healthy("openshift", "OpenShift: a DaemonSet on port 5353", **OPENSHIFT),
     _healthy("gke", "GKE: kube-dns with a ConfigMap of JSON"),
+    Fault(
+        name="healthy-cloud-dns",
+        slug=None,
+        title="Cloud DNS: a server outside the cluster, and a DNS Service without pods",
+        apply=cloud_dns,
+        target="pod/victim",
+    ),
     _stub_dead("aks", "AKS: a zone in coredns-custom whose server does not answer"),
     _stub_dead("gke", "GKE: a stub domain of kube-dns whose server does not answer"),
 )

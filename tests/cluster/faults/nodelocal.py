@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.cluster.change import Object, applied, kubelets, replaced, victim
@@ -16,10 +18,8 @@ from tests.cluster.layout import WORKERS
 from tests.cluster.shell import ClusterError, wait_for
 from tests.cluster.upstream import EXTERNAL
 
-ADDRESS = "169.254.20.10"
-NAME = "node-local-dns"
-UPSTREAM = "kube-dns-upstream"
 UPSTREAM_ADDRESS = "10.96.0.200"
+
 
 # Stands for node-cache, whose own work beyond this (link and rules) is done by hand here.
 COREFILE = """\
@@ -50,10 +50,31 @@ COREFILE = """\
 """
 
 
-def _objects(setup: DnsSetup) -> tuple[Object, ...]:
-    metadata = {"name": NAME, "namespace": "kube-system"}
-    labels = {"k8s-app": NAME}
-    text = COREFILE.format(domain=setup.domain, address=ADDRESS, upstream=UPSTREAM_ADDRESS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """What the manifest calls its objects, the address it listens on, and what it answers.
+
+    `upstream` is the Service that it asks; empty for a server that needs none.
+    """
+
+    address: str = "169.254.20.10"
+    name: str = "node-local-dns"
+    upstream: str = "kube-dns-upstream"
+    corefile: str = COREFILE
+
+
+# Kubernetes' own manifest, and the one of kubespray.
+CACHE = Cache()
+KUBESPRAY = Cache(address="169.254.25.10", name="nodelocaldns", upstream="coredns")
+ADDRESS, NAME, UPSTREAM = CACHE.address, CACHE.name, CACHE.upstream
+
+
+def _objects(setup: DnsSetup, cache: Cache) -> tuple[Object, ...]:
+    metadata = {"name": cache.name, "namespace": "kube-system"}
+    labels = {"k8s-app": cache.name}
+    text = cache.corefile.format(
+        domain=setup.domain, address=cache.address, upstream=UPSTREAM_ADDRESS
+    )
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": setup.pod_port},
         {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": setup.pod_port},
@@ -61,7 +82,7 @@ def _objects(setup: DnsSetup) -> tuple[Object, ...]:
     upstream = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": UPSTREAM, "namespace": "kube-system", "labels": labels},
+        "metadata": {"name": cache.upstream, "namespace": "kube-system", "labels": labels},
         "spec": {
             "clusterIP": UPSTREAM_ADDRESS,
             "selector": dict(setup.labels),
@@ -75,13 +96,17 @@ def _objects(setup: DnsSetup) -> tuple[Object, ...]:
         "metadata": {**metadata, "labels": labels},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod_spec()},
+            "template": {"metadata": {"labels": labels}, "spec": _pod_spec(cache)},
         },
     }
-    return upstream, {**config, "data": {"Corefile": text}}, daemon_set
+    return (
+        *([upstream] if cache.upstream else []),
+        {**config, "data": {"Corefile": text}},
+        daemon_set,
+    )
 
 
-def _pod_spec() -> dict[str, Any]:
+def _pod_spec(cache: Cache) -> dict[str, Any]:
     container = {
         "name": "node-cache",
         "image": COREDNS,
@@ -91,40 +116,43 @@ def _pod_spec() -> dict[str, Any]:
             {"containerPort": 53, "hostPort": 53, "name": "dns-tcp", "protocol": "TCP"},
         ],
         "readinessProbe": {
-            "httpGet": {"host": ADDRESS, "path": "/health", "port": 8080},
+            "httpGet": {"host": cache.address, "path": "/health", "port": 8080},
             "periodSeconds": 1,
         },
         "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns"}],
     }
     return {
         "hostNetwork": True,
+        "serviceAccountName": "coredns",
         "dnsPolicy": "Default",
         "terminationGracePeriodSeconds": 1,
         "containers": [container],
-        "volumes": [{"name": "config", "configMap": {"name": NAME}}],
+        "volumes": [{"name": "config", "configMap": {"name": cache.name}}],
     }
 
 
 @contextmanager
-def node_cache(cluster: Cluster) -> Iterator[None]:
+def node_cache(cluster: Cluster, cache: Cache = CACHE) -> Iterator[None]:
     """The caches, and kubelets that hand out their address."""
     try:
         for node in WORKERS:
-            cluster.node(node).run("ip", "addr", "add", f"{ADDRESS}/32", "dev", "lo")
-        with applied(cluster, *_objects(cluster.setup)):
-            where = (f"daemonset/{NAME}", "-n", "kube-system")
+            cluster.node(node).run("ip", "addr", "add", f"{cache.address}/32", "dev", "lo")
+        with applied(cluster, *_objects(cluster.setup, cache)):
+            where = (f"daemonset/{cache.name}", "-n", "kube-system")
             cluster.kubectl("rollout", "status", *where, timeout=60)
-            with kubelets(cluster, *WORKERS, clusterDNS=[ADDRESS]):
+            with kubelets(cluster, *WORKERS, clusterDNS=[cache.address]):
                 yield
     finally:
         for node in WORKERS:
-            cluster.node(node).run("ip", "addr", "del", f"{ADDRESS}/32", "dev", "lo", check=False)
+            cluster.node(node).run(
+                "ip", "addr", "del", f"{cache.address}/32", "dev", "lo", check=False
+            )
 
 
 @contextmanager
-def healthy(cluster: Cluster) -> Iterator[None]:
-    with node_cache(cluster), victim(cluster) as pod:
-        bites(ADDRESS in pod.resolv_conf(), f"the pod does not ask {ADDRESS}")
+def healthy(cluster: Cluster, cache: Cache = CACHE) -> Iterator[None]:
+    with node_cache(cluster, cache), victim(cluster) as pod:
+        bites(cache.address in pod.resolv_conf(), f"the pod does not ask {cache.address}")
         for name in ("api.shop", EXTERNAL):
             if not pod.getent(name):
                 raise ClusterError(f"{name} does not resolve through the node's cache")
@@ -221,6 +249,13 @@ FAULTS = (
         slug=None,
         title="NodeLocal DNSCache that works",
         apply=healthy,
+        target="pod/victim",
+    ),
+    Fault(
+        name="healthy-kubespray",
+        slug=None,
+        title="kubespray: its node cache, and a second DNS Service behind it",
+        apply=partial(healthy, cache=KUBESPRAY),
         target="pod/victim",
     ),
 )
