@@ -10,8 +10,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS
-from tests.scenarios.conftest import Tool
-from tests.scenarios.test_faults import broken
+from tests.scenarios.conftest import Tool, broken
 
 READER = "reader-of-dns"
 
