@@ -14,7 +14,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from kubectl_dnsdebug.hygiene import clean_json, one_line
+from kubectl_dnsdebug.hygiene import one_line, read_json
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Subject
 
 FORMAT = "dnsdebug.evidence/v1"
@@ -32,7 +32,7 @@ def dump(evidence: Evidence) -> str:
 def load(text: str) -> Evidence:
     """Read a file's text back; it may come from anybody. Raises EvidenceError."""
     try:
-        data = clean_json(json.loads(text, parse_constant=_refuse))
+        data = read_json(text, _refuse)
     except (ValueError, RecursionError) as wrong:
         raise EvidenceError(f"not an evidence file: {wrong}") from None
     found = data.get("format") if isinstance(data, dict) else None

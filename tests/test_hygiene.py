@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_dnsdebug.hygiene import clean, clean_json, one_line
+from kubectl_dnsdebug.hygiene import LONGEST, clean, clean_json, one_line, read_json
 
 ANY_TEXT = st.text(st.characters(codec=None))
 
@@ -57,3 +57,36 @@ def test_json_is_cleaned_in_depth_keys_too() -> None:
     assert clean_json(hostile) == {
         r"a\x1b": [r"\ud800", {"b": "x\ny"}, 1, 2.5, True, None],
     }
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.integers() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(ANY_JSON, st.booleans())
+def test_json_is_read_as_if_every_string_were_cleaned(value: object, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert read_json(text) == clean_json(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'["\u001b", "\\u001b", "\r", "\\r", "a\b\f"]',
+        r'["\u202e", "\u0026\u003c\u003E", "\uD800", "\u007f"]',
+        '["\x9b31m", {"\u202e": "\x7f"}]',
+    ],
+)
+def test_what_is_spelled_out_in_json_is_cleaned_too(text: str) -> None:
+    assert read_json(text) == clean_json(json.loads(text))
+    assert read_json(text.encode()) == clean_json(json.loads(text))
+
+
+@pytest.mark.parametrize("letter", ["x", '\\"', "\\\\"])
+@pytest.mark.parametrize("length", [LONGEST // 2, LONGEST, 2 * LONGEST])
+def test_long_strings_in_json_are_cut(letter: str, length: int) -> None:
+    text = f'{{"a": "b", "c": "{letter * length}", "d": "{"e" * 1000}"}}'
+    assert read_json(text) == clean_json(json.loads(text))

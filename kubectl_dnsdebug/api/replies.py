@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from kubectl_dnsdebug.api.unreachable import ClusterError
-from kubectl_dnsdebug.hygiene import clean, clean_json, one_line
+from kubectl_dnsdebug.hygiene import clean, one_line, read_json
 from kubectl_dnsdebug.model import Json
 
 LARGEST = 256 << 20  # bytes of one reply
@@ -97,7 +96,7 @@ class Stream:
             yield "ERROR", {"kind": "Status", "message": self.reply.message, **status}
         for line in self._lines():
             try:
-                event = clean_json(json.loads(line))
+                event = read_json(line)
                 kind, item = event["type"], event["object"]
             except (ValueError, KeyError, TypeError, RecursionError):
                 self._end("broken")
@@ -177,7 +176,7 @@ def read(response: BaseHTTPResponse, deadline: float) -> Reply:
     body: Any = None
     if "json" in kind and content:
         try:
-            body = clean_json(json.loads(content))
+            body = read_json(bytes(content))
         except (ValueError, RecursionError) as error:
             raise ClusterError(f"the API server sent broken JSON: {error}") from error
     return Reply(status=response.status, body=body, content=bytes(content))
