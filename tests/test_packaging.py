@@ -253,6 +253,17 @@ def test_what_is_installed_runs_as_a_module(from_sdist: Path, tmp_path: Path) ->
         assert says in done.stdout
 
 
+def test_nothing_that_windows_lacks_is_needed_to_start() -> None:
+    """Its release runs these tests; what only Linux has is loaded where it is used."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['fcntl', 'grp', 'pty', 'pwd', 'resource', 'termios']))\n"
+        "import tests.conftest, tests.test_packaging\n"
+        "import kubectl_dnsdebug.cli, kubectl_dnsdebug.collect.run, kubectl_dnsdebug.terminal.live\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 # -- the frozen program ----------------------------------------------------------------------------
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

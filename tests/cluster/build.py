@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -78,6 +77,8 @@ def cached(name: str, key: str, make: Callable[[Path], None], *, says: str = "")
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the machine-wide lock of this file, also against a process that is killed."""
+    import fcntl  # late: what is released is tested on Windows too, which has none
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
