@@ -259,7 +259,8 @@ def test_nothing_that_windows_lacks_is_needed_to_start() -> None:
         "import sys\n"
         "sys.modules.update(dict.fromkeys(['fcntl', 'grp', 'pty', 'pwd', 'resource', 'termios']))\n"
         "import tests.conftest, tests.test_packaging\n"
-        "import kubectl_dnsdebug.cli, kubectl_dnsdebug.collect.run, kubectl_dnsdebug.terminal.live\n"
+        "import kubectl_dnsdebug.cli, kubectl_dnsdebug.terminal.live\n"
+        "import kubectl_dnsdebug.collect.run, kubectl_dnsdebug.collect.node_run\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
