@@ -246,6 +246,7 @@ def made_rule(
         message=message.replace("{slug}", slug),
         remedy=remedy,
         verify=verify,
+        silent_when="the names resolve.",
         explains=explains,
     )(check)
 

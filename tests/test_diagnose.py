@@ -123,6 +123,7 @@ def finding(
         message=f"{rule} {subject}",
         remedy="",
         verify="",
+        silent_when="",
     )
 
 

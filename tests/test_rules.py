@@ -121,6 +121,12 @@ def test_without_any_evidence_it_does_not_know(rule: Rule) -> None:
             assert verdict.outcome is Outcome.UNKNOWN
 
 
+@each_rule
+def test_it_says_when_it_is_silent(rule: Rule) -> None:
+    assert rule.silent_when.endswith(".")
+    assert "{" not in rule.silent_when
+
+
 # Recorded evidence
 
 

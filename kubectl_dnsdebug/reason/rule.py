@@ -7,6 +7,7 @@
         message="{node}: replies of {server} lose ...",
         remedy="Set net.bridge.bridge-nf-call-iptables to 1 on {node}, and keep it so.",
         verify="sysctl net.bridge.bridge-nf-call-iptables",
+        silent_when="no DNS pod is on the client's node ...",
         explains=("tcp-fallback-broken",),
     )
     def check(seen: Observed, subject: Subject) -> Iterator[Found]: ...
@@ -47,6 +48,7 @@ Check = Callable[[Observed, Subject], Iterator[Found]]
 class Rule:
     """One cause.
 
+    `silent_when` ends the sentence that begins so: what clears its subject, look-alikes above all.
     `explains` names rules whose findings this one accounts for, when its subject covers theirs.
     `on_nodes` says whether it can tell from the plain pods that are put on nodes, where those are
     the targets: a rule of pods then speaks of the node.
@@ -58,6 +60,7 @@ class Rule:
     message: str
     remedy: str
     verify: str
+    silent_when: str
     check: Check
     explains: tuple[str, ...] = ()
     on_nodes: bool = True
@@ -89,6 +92,7 @@ def rule(
     message: str,
     remedy: str,
     verify: str,
+    silent_when: str,
     explains: tuple[str, ...] = (),
     on_nodes: bool | None = None,
 ) -> Callable[[Check], Rule]:
@@ -105,6 +109,7 @@ def rule(
             message=message,
             remedy=remedy,
             verify=verify,
+            silent_when=silent_when,
             check=check,
             explains=explains,
             on_nodes=scope is not Scope.POD if on_nodes is None else on_nodes,

@@ -32,6 +32,7 @@ _FAILURES = (Status.SERVFAIL, Status.REFUSED, Status.TIMEOUT)
     remedy="Let the servers that own {name} answer AAAA with an empty NOERROR; until then a "
     "`template IN AAAA` with `rcode NOERROR` for that zone in the Corefile.",
     verify="dig {name} AAAA @{server}   # must be NOERROR at once, empty or not",
+    silent_when="A and AAAA are both answered, or both fail.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -25,6 +25,9 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="On {node}: modprobe br_netfilter, set net.bridge.bridge-nf-call-iptables=1, make both "
     "last (modules-load.d, sysctl.d), and find what reset them.",
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
+    silent_when="questions to the Service are refused, a DNS pod asked directly fails too, none "
+    "is on the client's node, or the sysctl is seen to be on; when all is lost though DNS pods "
+    "are elsewhere.",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

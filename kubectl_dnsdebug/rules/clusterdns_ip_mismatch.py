@@ -20,6 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "kubelet, and recreate the node's pods.",
     verify="kubectl get service {name} -n {namespace} -o jsonpath='{{.spec.clusterIPs}}'   # must "
     "hold the nameserver of the pods' resolv.conf, {wrong}",
+    silent_when="a nameserver of a fresh pod is an address of the DNS Service or of a node cache, "
+    "or any of them gives the address of a Service.",
     explains=("resolvconf-overwritten-or-stale", "wrong-name"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -21,6 +21,9 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "kubelet, and recreate the node's pods.",
     verify="kubectl get --raw /api/v1/nodes/{node}/proxy/configz | grep -o '\"clusterDNS\":[^]]*]'"
     "   # nothing: not set",
+    silent_when="a ClusterFirst pod's search list names the cluster's domain, or its nameserver "
+    "is the DNS Service or a node cache; when the pod is older than the kubelet's present "
+    "configuration.",
     explains=("resolvconf-overwritten-or-stale", "wrong-name", "host-loopback-nameserver"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

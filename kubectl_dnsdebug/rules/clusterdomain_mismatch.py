@@ -20,6 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Make the kubelet's clusterDomain on {node} and the kubernetes line of the Corefile "
     "name the same domain, restart the kubelet, and recreate the node's pods.",
     verify="dig kubernetes.default.svc.{theirs}. @{server}   # {status}; with {zone} it answers",
+    silent_when="the domain of the search list resolves, lies in a zone of the Corefile's "
+    "kubernetes plugin, or nobody answers for it at all.",
     explains=("wrong-name", "resolvconf-overwritten-or-stale"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -26,6 +26,8 @@ _WORDS = ("failed to setup network", "failed to set up sandbox container", "cni"
     remedy="Repair the CNI agent on {node}: look at its pod, its log and its configuration in "
     "/etc/cni/net.d.",
     verify="kubectl get events -A --field-selector reason=FailedCreatePodSandBox",
+    silent_when="a pod that was made just now on the node was given a network, or names resolve "
+    "there.",
     explains=("kube-proxy-rules-missing", "overlay-broken", "coredns-not-running"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -42,6 +42,9 @@ _OFTEN = 4  # questions to one server that chance does not lose all
     "settings of kube-proxy), or keep DNS out of it with NodeLocal DNSCache.",
     verify="sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max; dmesg | grep "
     "'table full'   # on {node}",
+    silent_when="the DNS Service answers every question, the table has room, a server never "
+    "answers or only one transport loses questions, or questions between other nodes are lost as "
+    "well.",
     explains=(
         "aaaa-delay",
         "bridge-nf-off",

@@ -37,6 +37,8 @@ _QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
     remedy="Run NodeLocal DNSCache (no NAT on the way) or a kernel of 5.9 or newer on {node}; for "
     "glibc images `single-request-reopen` or `use-vc` in dnsConfig helps at once.",
     verify="conntrack -S | grep -o 'insert_failed=[0-9]*'   # on {node}, twice: does it rise?",
+    silent_when="no lookup through libc had to wait, single questions are slow or lost too, no "
+    "NAT is on the way, or the node never lost an entry to another.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -30,6 +30,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Delete the entries of that flow on {node} (conntrack -D -p udp --orig-dst {server} "
     "--sport {port}), let clients use random source ports, and stop needless restarts of DNS pods.",
     verify="conntrack -L -p udp --orig-dst {server}   # on {node}; a reply src must be a DNS pod",
+    silent_when="a question from the fixed port is answered, or those from new ports are lost "
+    "too; with --deep, when the table has no entry that leads nowhere.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)

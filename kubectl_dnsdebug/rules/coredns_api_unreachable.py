@@ -35,6 +35,8 @@ _WHY = (
     remedy="Repair the way from DNS pods on {node} to the API's Service (kube-proxy, routes, "
     "firewalls), or their token and CA, then restart the DNS pods.",
     verify="kubectl -n {namespace} logs {pod} | grep -E 'unsynced|Failed to|not ready'",
+    silent_when="CoreDNS answers with every Service that the API has, or its log says that it is "
+    "refused rather than cut off.",
     explains=("dns-no-ready-endpoints", "coredns-replica-divergence"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -19,6 +19,7 @@ _TAKEN, _DENIED = "bind: address already in use", "bind: permission denied"
     message="DNS pod {pod} cannot bind its port and exits: {line}.",
     remedy="{cure}",
     verify="kubectl -n {namespace} logs {pod} | grep bind:",
+    silent_when="cluster DNS answers, or no DNS pod that fails logs that it cannot bind its port.",
     explains=("dns-no-ready-endpoints",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -21,6 +21,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "gives them (their dnsPolicy must be Default) or name the addresses in the Corefile's forward "
     "line, then recreate them; removing `loop` only hides it.",
     verify="kubectl logs -n {namespace} {name} --tail=200 | grep -e Loop -e timeout -e concurrent",
+    silent_when="the DNS pods are ready and none has stopped itself for a loop of late, or a name "
+    "outside resolves.",
     explains=(
         "coredns-not-running",
         "coredns-oom",

@@ -23,6 +23,8 @@ _STARTING = {"ContainerCreating", "PodInitializing"}
     message="No DNS pod runs: {what}",
     remedy="{cure}",
     verify="kubectl -n {namespace} get deployments,daemonsets,pods -l {selector} -o wide",
+    silent_when="cluster DNS answers, or a DNS pod runs or crashes: then something else is the "
+    "cause.",
     explains=("dns-no-ready-endpoints",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

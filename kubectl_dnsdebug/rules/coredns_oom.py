@@ -25,6 +25,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "second, "
     "number of Services and pods, plugins (pods verified, autopath).",
     verify="kubectl -n {namespace} describe pod {pod} | grep -A8 'Last State'",
+    silent_when="no container of a DNS pod was last ended for its memory.",
     explains=("dns-no-ready-endpoints", "coredns-replica-divergence"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

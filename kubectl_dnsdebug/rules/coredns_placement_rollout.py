@@ -20,6 +20,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "anti-affinity), with a PodDisruptionBudget, and let them serve on for seconds when they are "
     "told to end (`lameduck` of the `health` plugin).",
     verify="kubectl -n {namespace} get pods -o wide | grep -i dns",
+    silent_when="ready DNS pods are on two nodes or more.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     yield from _lost_meanwhile(seen)

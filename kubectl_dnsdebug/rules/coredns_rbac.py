@@ -29,6 +29,8 @@ _FORBIDDEN = re.compile(
     remedy="Give the ClusterRole bound to {user} list and watch on services, pods, namespaces and "
     "discovery.k8s.io/endpointslices (older CoreDNS: endpoints too).",
     verify="kubectl auth can-i {verb} {resource} --as={user}",
+    silent_when="no DNS pod logs that it is forbidden to read something, or one that serves has "
+    "synced since.",
     explains=("dns-no-ready-endpoints", "coredns-api-unreachable", "coredns-replica-divergence"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

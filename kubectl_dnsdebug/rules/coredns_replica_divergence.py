@@ -38,6 +38,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Delete pod {pod}; if its successor on {node} does the same, repair that node's network "
     "or keep DNS pods off it.",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # then the same of the other DNS pods",
+    silent_when="there are fewer than two ready DNS pods, every one answers alike, or the way to "
+    "the silent one may be what is broken.",
     explains=("tcp-fallback-broken", "upstream-timeout"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

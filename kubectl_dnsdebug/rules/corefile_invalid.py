@@ -30,6 +30,8 @@ _GOOD = ("plugin/reload: Running configuration", "Reloading complete")
     remedy="Correct the Corefile in the ConfigMap of namespace {namespace}, then watch for "
     "'Running configuration' in the log or restart the DNS pods.",
     verify="kubectl -n {namespace} logs {pod} | grep -iE 'corefile|parsing|directive|reload'",
+    silent_when="no DNS pod stopped at the Corefile of late, and a reload that was refused was "
+    "followed by an edit or by one that was not.",
     explains=("dns-no-ready-endpoints", "coredns-not-running"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

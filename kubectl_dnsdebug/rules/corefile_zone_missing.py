@@ -34,6 +34,8 @@ _SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template",
     remedy="Add what the Corefile lacks: {add}; restart the DNS pods unless they have the reload "
     "plugin.",
     verify="dig {name} @{server}   # {status}",
+    silent_when="the block that takes a failing name has a plugin that can answer for it, and the "
+    "DNS pods began with that block.",
     explains=("wrong-name", "dns-no-ready-endpoints", "upstream-servfail-refused"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -32,6 +32,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Admit UDP and TCP to port {port} of the DNS pods from every pod and node that resolves "
     "names.",
     verify="kubectl -n {namespace} get {kinds} -o yaml   # those that select the DNS pods",
+    silent_when="the Service answers, a DNS pod refuses instead of keeping silent, or only some "
+    "places are kept out and no policy says so.",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -32,6 +32,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Find out why no DNS pod of {service} is ready: describe the pods, read their events, "
     "logs and readiness probe.",
     verify="kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}",
+    silent_when="cluster DNS answers, or the Service has a ready endpoint.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.dns_serves(seen):

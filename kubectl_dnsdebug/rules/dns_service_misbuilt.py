@@ -27,6 +27,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     message="The DNS Service {service} is wrong: {what}",
     remedy="{cure}",
     verify="kubectl -n {namespace} get service {name} -o yaml",
+    silent_when="the Service answers by UDP and TCP everywhere, or its selector, ports and "
+    "traffic policy lead to a DNS pod that is ready.",
     explains=("dns-no-ready-endpoints", "tcp-fallback-broken", "coredns-not-running"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -19,6 +19,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "cluster's DNS in dnsConfig: {wanted}.",
     verify="kubectl get pod {name} -n {namespace} -o jsonpath='{{.spec.dnsPolicy}} "
     "{{.spec.dnsConfig}}'",
+    silent_when="short names resolve, the policy is ClusterFirst, the host's own servers are "
+    "dead, or the cluster's DNS is no better.",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

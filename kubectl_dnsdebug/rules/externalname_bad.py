@@ -22,6 +22,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="For an address make a Service without selector and an EndpointSlice with it; otherwise "
     "set externalName of {service} to a name that resolves.",
     verify="kubectl get service {bare} -n {namespace} -o jsonpath='{{.spec.externalName}}'",
+    silent_when="the target resolves, the upstream fails for it as for all, or short names do not "
+    "resolve at all.",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

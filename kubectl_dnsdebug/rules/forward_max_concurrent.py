@@ -21,6 +21,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Make the upstream faster or the questions fewer (trailing dots, ndots, NodeLocal "
     "DNSCache, more cache), then raise max_concurrent: 2 KB of memory for each question.",
     verify="kubectl -n {namespace} logs {pod} | grep -c 'concurrent queries exceeded'",
+    silent_when="no DNS pod logged of late that the limit was exceeded.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     found = logs.recent(seen, "concurrent queries exceeded maximum")

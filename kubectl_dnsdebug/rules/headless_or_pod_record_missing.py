@@ -22,6 +22,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "publishNotReadyAddresses: true for peers that look for each other while starting.",
     verify="kubectl get endpointslices -n {namespace} -l kubernetes.io/service-name={bare}   # "
     "no ready address",
+    silent_when="the name has an address, the answer is another than NXDOMAIN, the Service is not "
+    "headless, or short names do not resolve at all.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -25,6 +25,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "dnsmasq{better}), restart the kubelet, and recreate the DNS pods and Default-policy pods.",
     verify="grep nameserver /etc/resolv.conf   # on {node}, or in the file of its resolvConf: "
     "no 127.0.0.0/8, no ::1",
+    silent_when="the file handed to a Default pod names no loopback, or something in the pod "
+    "answers there; what kubelet makes up when it is told to read no file is another cause.",
     explains=("coredns-loop", "coredns-not-running", "dnspolicy-not-cluster", "upstream-timeout"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -22,6 +22,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "kubelet and recreate the pods; until then end names with a dot, or answer NXDOMAIN for "
     "{suffix} in the Corefile.",
     verify="dig {name} @{server}   # must be NXDOMAIN at once",
+    silent_when="every name under the suffix is answered, the suffix comes from the pod's own "
+    "dnsConfig, or the server loses other questions too.",
     explains=("musl-search-abort", "aaaa-delay", "upstream-timeout"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

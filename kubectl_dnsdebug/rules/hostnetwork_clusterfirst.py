@@ -20,6 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Set dnsPolicy: ClusterFirstWithHostNet in the pod's template, and recreate the pod.",
     verify="kubectl get pod {name} -n {namespace} -o jsonpath='{{.spec.hostNetwork}} "
     "{{.spec.dnsPolicy}}'   # on the host's network only ClusterFirstWithHostNet is the cluster's",
+    silent_when="short names resolve, the pod is not on the host's network, its policy is "
+    "ClusterFirstWithHostNet or Default by choice, or it is a DNS pod.",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -28,6 +28,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "/etc/nsswitch.conf should be `hosts: files dns`.",
     verify="kubectl -n {namespace} exec {pod} -- getent ahosts {name}   # against: dig +search "
     "{name}",
+    silent_when="the entries of the pod's hosts file agree with DNS, and the hosts line of "
+    "glibc's nsswitch.conf asks DNS.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -23,6 +23,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="On {node}: set {setting}=1, make it last in sysctl.d, and find what sets it to 0 "
     "(hardening scripts, a second sysctl file).",
     verify="sysctl {setting}   # on {node}; must print 1",
+    silent_when="anything comes back from another node, servers outside answer the node's pods, "
+    "or the node says that it forwards.",
     explains=(
         "coredns-api-unreachable",
         "kube-proxy-rules-missing",

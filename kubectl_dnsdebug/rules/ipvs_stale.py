@@ -27,6 +27,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="On {node} set net.ipv4.vs.expire_nodest_conn=1, shorten the UDP timeout (ipvsadm --set "
     "0 0 30), and let clients use random source ports.",
     verify="ipvsadm -Lnc | grep ':{port}'   # on {node}; the destination must be a DNS pod of now",
+    silent_when="kube-proxy is in another mode, a question from the fixed port is answered, or "
+    "those from new ports are lost too.",
     explains=("conntrack-stale-udp",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

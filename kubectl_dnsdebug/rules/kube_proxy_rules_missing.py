@@ -24,6 +24,9 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Repair kube-proxy (or what replaces it) on {node}: restart it, read its log, and see "
     "that no other program flushes its rules.",
     verify="iptables-save -t nat | grep '{server}/32'   # on {node}; nft or ipvsadm in other modes",
+    silent_when="the Service answers or refuses at once, no DNS pod answers directly either, or "
+    "the node's rules lead to the DNS pods of now; a part of the questions lost tells it from "
+    "bridged replies and lost replicas only where those are excluded.",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

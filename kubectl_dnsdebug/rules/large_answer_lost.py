@@ -29,6 +29,7 @@ _WORDS = (
     remedy="Forward with force_tcp, add 'bufsize 1232' to the Corefile, update CoreDNS (after "
     "1.10.1), and have the upstream keep to the size that it is offered.",
     verify="kubectl -n {namespace} logs {pod} | grep -E 'overflow|buffer size too small'",
+    silent_when="no DNS pod logs that an answer was too large or could not be read.",
     explains=("upstream-timeout",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

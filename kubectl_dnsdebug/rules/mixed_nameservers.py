@@ -21,6 +21,8 @@ _DENIALS = (Status.NXDOMAIN, Status.NOERROR)  # NOERROR without an address
     remedy="Give the pod only servers that know every name: the cluster's DNS alone, with a server "
     "block in the Corefile for the zones of {other}.",
     verify="dig {name} @{other}   # must answer as @{knowing} does",
+    silent_when="there is one nameserver only, or all that answer know the same names; a node "
+    "cache first that is down is another cause.",
     explains=("wrong-name", "dnspolicy-not-cluster"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -20,6 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Make {candidate} answer NXDOMAIN (or remove its suffix from the search list), end the "
     "name with a dot, or use a glibc image.",
     verify="dig {candidate} @{server}   # musl goes on only at NXDOMAIN, for A and for AAAA",
+    silent_when="the image has glibc, each candidate before the right one gets NXDOMAIN, or the "
+    "full name does not resolve either.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

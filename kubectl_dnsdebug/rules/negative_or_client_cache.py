@@ -27,6 +27,8 @@ _LAG = 3.0  # seconds that a server's watch may lag behind the API
     remedy="Wait {left} s and ask again; for less of it in future give `denial` of the cache "
     "plugin a shorter time, and make Services before their clients.",
     verify="dig {name} @{server}   # the TTL of the SOA counts down",
+    silent_when="no name of a Service is denied, or the Service is older than any memory of the "
+    "denial.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

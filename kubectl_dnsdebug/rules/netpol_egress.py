@@ -38,6 +38,8 @@ _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questio
     "UDP "
     "and TCP.",
     verify="kubectl -n {namespace} get {kinds} -o yaml   # which of them select {pod}?",
+    silent_when="a DNS pod can be reached and no policy forbids it, or no policy forbids what "
+    "fails and a plain pod on the same node fails alike.",
     explains=("tcp-fallback-broken",),
     on_nodes=True,
 )

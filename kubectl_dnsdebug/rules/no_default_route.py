@@ -25,6 +25,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Restore the default route of {node} (its gateway, DHCP lease or network card), or add "
     "a route for the Service range.",
     verify="ip route get {server}   # on {node}; says 'unreachable' while the route is missing",
+    silent_when="no probe on the node is told that the address of the DNS Service is unreachable; "
+    "with --deep, when a route matches it.",
     explains=("cni-down-on-node", "coredns-api-unreachable", "kube-proxy-rules-missing"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -24,6 +24,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "NOTRACK rules and give pods the DNS Service's address again.",
     verify="kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={node} | grep "
     "-i local",
+    silent_when="the cache answers, or no DNS pod behind it answers when asked directly.",
     explains=("nodelocal-misrouted", "tcp-fallback-broken"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -26,6 +26,8 @@ _BAD = (Status.SERVFAIL, Status.REFUSED, Status.NXDOMAIN)
     "TCP "
     "to port 53, the forward addresses and zones in its ConfigMap.",
     verify="dig @{server} {name}; dig @{replica} +tcp {name}   # from a pod on {node}",
+    silent_when="the cache answers for the cluster's names, it does not run at all, or the DNS "
+    "pods do not know the name either.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)

@@ -23,6 +23,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Look at what comes after the lookup: endpoints of the Service, policies on its port, "
     "addresses that the client keeps.",
     verify="kubectl -n {namespace} exec {pod} -- getent ahosts {first}   # then try that address",
+    silent_when="no --name was given, or any server does not give the address for one of them.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     asked = seen.evidence.request.names

@@ -37,6 +37,8 @@ _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)  # on the network of pods
     remedy="Repair pod traffic between {node} and {others}: open the ports of the CNI's "
     "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.{more}",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
+    silent_when="a DNS pod on another node is reached, one on this node is not, the silent one is "
+    "silent at home too, or a policy keeps this node's pods out.",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -30,6 +30,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     message="{server} answers {status} for {name}: in the Corefile, line {line}, {why}.",
     remedy="In the Corefile, line {line}: {cure}.",
     verify="dig {name} @{server}   # {status}; a Corefile without that plugin gives the answer",
+    silent_when="names resolve, or no plugin that comes before kubernetes and forward is set to "
+    "answer for the name that fails.",
     explains=(
         "wrong-name",
         "dns-no-ready-endpoints",

@@ -23,6 +23,8 @@ _FILE = "/etc/resolv.conf"
     remedy="{cure}.",
     verify="kubectl exec -n {namespace} {name} -- cat /etc/resolv.conf   # compare with that "
     "of a new pod",
+    silent_when="the container's file is the pod's, and a new pod would be given the same file or "
+    "fare no better; when short names resolve.",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -28,6 +28,8 @@ _GENERATED = "/agent/etc/resolv.conf"  # below the data folder of k3s and RKE2
     "or K3S_RESOLV_CONF, such as /run/systemd/resolve/resolv.conf), restart k3s or the runtime "
     "fully, and recreate the DNS pods.",
     verify="grep nameserver /etc/resolv.conf   # on {node}: a loopback, while pods have {servers}",
+    silent_when="a Default pod gets other servers than the runtime's own, one of them answers, or "
+    "the host's file names servers of its own.",
     explains=("upstream-timeout", "coredns-replica-divergence", "host-search-inherited"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

@@ -20,6 +20,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Shorten the search list: remove what the pod's dnsConfig or the host's file adds "
     "({added}), restart the kubelet if the host's file changed, and recreate the pod.",
     verify="kubectl exec -n {namespace} {name} -- grep search /etc/resolv.conf",
+    silent_when="musl would read the whole list, it holds no lone dot, and kubelet cut nothing "
+    "off.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -19,6 +19,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Have {where} name a server for {zone} that owns the zone and that the DNS pods may "
     "reach, over UDP and TCP.",
     verify="dig {zone} SOA @{first}   # from a pod",
+    silent_when="a name of the zone gets any proper answer through cluster DNS, NXDOMAIN included.",
     explains=("upstream-timeout", "upstream-servfail-refused", "coredns-replica-divergence"),
     on_nodes=False,
 )

@@ -25,6 +25,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "NetworkPolicies, the DNS Service's ports.",
     verify="dig @{server} +tcp +tries=1 +time=2 {name}   # from the pod",
     on_nodes=True,
+    silent_when="TCP to the Service is answered, or UDP is not answered either.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)

@@ -23,6 +23,8 @@ _PAIRS = (("reach.udp.", "reach6."), ("svc.", "reach6."), ("ext.", "ext6."))
     remedy="In the Corefile let the template for AAAA answer `rcode NOERROR` instead of NXDOMAIN: "
     "no such address, but the name exists.",
     verify="dig {name} AAAA @{server}   # status must be NOERROR with an empty answer",
+    silent_when="AAAA of a name that has an A record is answered without NXDOMAIN, or the "
+    "Corefile has no template for it: then it is the upstream's doing.",
     explains=("musl-search-abort", "aaaa-delay"),
     on_nodes=False,
 )

@@ -24,6 +24,8 @@ _BAD = (Status.SERVFAIL, Status.REFUSED)
     remedy="Have the owner of {upstream} repair {name} (delegation, DNSSEC, recursion allowed for "
     "the cluster's addresses), or forward to other servers.",
     verify="dig @{upstream} {name}; dig @{upstream} +cd {name}   # works only with +cd: DNSSEC",
+    silent_when="names outside resolve or do not exist, the upstream answers otherwise when asked "
+    "directly, or it keeps silent.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     failed = [a for a in outside.failed(seen) if a.status in _BAD]

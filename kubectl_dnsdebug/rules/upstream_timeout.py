@@ -27,6 +27,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "to servers that answer; restart the DNS pods if the node's resolv.conf changed since.",
     verify="dig @{upstream} +tries=1 +time=2 {name}   # from a dnsPolicy Default pod, then from "
     "the node",
+    silent_when="names outside resolve, only one DNS pod does not reach the upstream, or the "
+    "upstream is the cluster's own Service.",
     explains=("forward-max-concurrent",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

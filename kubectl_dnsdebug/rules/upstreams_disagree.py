@@ -19,6 +19,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Forward only to servers that know the same names, or give the zone of {name} a server "
     "block of its own that forwards to {knowing}.",
     verify="dig {name} @{other}   # NXDOMAIN, while @{knowing} gives an address",
+    silent_when="each upstream gives the address or none does; silence and SERVFAIL are no denial.",
     explains=("wrong-name", "coredns-replica-divergence", "template-aaaa-nxdomain"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:

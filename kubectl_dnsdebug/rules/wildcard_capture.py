@@ -19,6 +19,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Remove the wildcard record under {suffix} or the suffix from the search list, end "
     "names with a dot, or answer NXDOMAIN for {suffix} in the Corefile.",
     verify="dig surely-not-there.{suffix}. @{server}   # must be NXDOMAIN",
+    silent_when="names that cannot exist under the search suffixes are denied, or the server "
+    "walks the list for its client (autopath).",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

@@ -21,6 +21,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     message="{pod} is a Windows pod: {what}",
     remedy="Use the full name, such as {absolute}.",
     verify="kubectl -n {namespace} exec {pod} -- powershell Resolve-DnsName {absolute}",
+    silent_when="the pod does not run on Windows.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     pod = seen.target(subject)

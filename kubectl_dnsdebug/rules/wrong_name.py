@@ -21,6 +21,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Use the name that exists{instead}; a name without a dot is looked for in the pod's own "
     "namespace only.",
     verify="dig {absolute} @{server}   # NXDOMAIN",
+    silent_when="the name has an address anywhere, a Service of that name is there, or short "
+    "names do not resolve at all.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)

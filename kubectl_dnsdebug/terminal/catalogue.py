@@ -49,6 +49,7 @@ def entry(rule: Rule) -> tuple[tuple[str, str], ...]:
         ("Says", _open(rule.message)),
         ("Look by hand", _open(rule.verify)),
         ("Fix", _open(rule.remedy)),
+        ("Silent when", rule.silent_when[:1].upper() + rule.silent_when[1:]),
         *((("Also explains", also),) if also else ()),
     )
 
