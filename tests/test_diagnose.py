@@ -123,7 +123,6 @@ def finding(
         message=f"{rule} {subject}",
         remedy="",
         verify="",
-        silent_when="",
     )
 
 
