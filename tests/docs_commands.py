@@ -40,7 +40,7 @@ WHY_NOT = {
     "kubectl krew install": "needs a release in krew's index; its install is imitated",
     "pipx install .": "asks a package index; the wheel that it makes is built and run",
     "pip ": "asks a package index",
-    "crane ": "copies between registries",
+    "crane ": "copies between registries; between two of this machine where there is a crane",
     "skopeo ": "copies between registries",
     "docker ": "needs a Docker daemon and Debian's packages; the release builds the image",
     "ctr ": "needs the archive of an image from a registry",
