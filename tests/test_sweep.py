@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubectl_dnsdebug.api.cluster import open_session
-from kubectl_dnsdebug.collect import cleanup, node_plan, sweep
+from kubectl_dnsdebug.collect import cleanup, following, node_plan, sweep
 from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.collect.node_plan import NodePlan
 from kubectl_dnsdebug.collect.sweep import Sweep
@@ -41,7 +41,7 @@ ROLES = (Role.CONTROL, Role.DEFAULT, Role.HOSTNET, Role.HOSTNET_DEFAULT)
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "PAUSE", 0.05)
+    monkeypatch.setattr(following, "PAUSE", 0.05)
     monkeypatch.setattr(sweep, "TAKEN_WITHIN", 1.0)
     monkeypatch.setattr(sweep, "RATE", 1000.0)
 
@@ -224,12 +224,15 @@ def test_a_watch_that_is_refused_ends_it(swept: Start) -> None:
     assert "no watching" in found.fact("a").reason
 
 
-def test_the_time_out_keeps_what_came_in(swept: Start) -> None:
-    found = swept({"a": fine, "b": slow}, seconds=1.5, limit=30)
+def test_the_time_out_keeps_what_came_in(swept: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "IN_FLIGHT", 2)
+    found = swept({"a": fine, "b": slow, "c": slow, "d": fine}, seconds=1.5, limit=30)
     assert found.summaries("a")["control"] == WELL
-    assert found.fact("b").state is State.UNKNOWN
-    assert "the time was up" in found.fact("b").reason
-    assert found.seconds < 4
+    assert "did not finish in time" in found.failures("b")["control"]
+    assert found.fact("d").state is State.UNKNOWN
+    assert "its turn had not come when the time was up" in found.fact("d").reason
+    assert {v.node for v in found.sweep.vantages} == {"a", "b", "c"}
+    assert found.seconds < 6
 
 
 def test_an_interruption_keeps_what_came_in(swept: Start, monkeypatch: pytest.MonkeyPatch) -> None:

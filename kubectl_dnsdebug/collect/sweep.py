@@ -18,6 +18,7 @@ from functools import partial
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
 from kubectl_dnsdebug.collect import cleanup, standing, vantage
+from kubectl_dnsdebug.collect.following import follow
 from kubectl_dnsdebug.collect.ledger import Ledger
 from kubectl_dnsdebug.collect.node_plan import IN_FLIGHT, NodePlan
 from kubectl_dnsdebug.collect.pace import Pace
@@ -28,7 +29,6 @@ from kubectl_dnsdebug.hygiene import one_line
 from kubectl_dnsdebug.model import Fact, Json, Role, State, Transcript, Vantage
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.parse import summary
-from kubectl_dnsdebug.plan.manifests import RUN
 from kubectl_dnsdebug.plan.node_spots import FIRST_WAVE, SECOND_WAVE
 from kubectl_dnsdebug.plan.spots import Spot
 
@@ -38,8 +38,6 @@ TRIES = 5  # to make pods while there is no room for them, and none of ours take
 MOST_REFUSALS = 20  # for good, one after the other: then the others would be refused too
 TAKEN_WITHIN = 12.0  # seconds in which a kubelet that lives notices a pod
 PATIENCE = 4.0  # seconds without a start until the events are asked
-WATCH_SPELL = 60.0  # seconds: a watch that went silent for ever costs no more
-PAUSE = 0.3
 Tell = Callable[[int, str], None]  # how many nodes are done, and a word about the others
 
 
@@ -65,17 +63,19 @@ class Sweep:
         self._hold = 0.0
 
     def run(self, deadline: float) -> None:
-        """Visit every node until `deadline` (monotonic). Whatever ends it, what came in stays."""
+        """Visit nodes until `deadline` (monotonic), and soon end with those that are under way.
+        Whatever ends it, what came in stays."""
         self._makers = ThreadPoolExecutor(max_workers=8)
         self._readers = ThreadPoolExecutor(max_workers=6)
-        watcher = threading.Thread(target=self._watch, args=(deadline,), daemon=True)
+        watcher = threading.Thread(target=self._watch, args=(deadline + PATIENCE,), daemon=True)
         watcher.start()
         try:
             while (self._queue or self._visits) and not self.trouble:
                 now = time.monotonic()
-                if now > deadline:
-                    self.trouble = "the time was up (--timeout gives more)"
+                if now > deadline + PATIENCE:
                     break
+                if now > deadline:
+                    self._hurry()
                 self._admit(now)
                 self._listen()
                 self._look_at_clocks(time.monotonic())
@@ -85,11 +85,12 @@ class Sweep:
             self._session.close_streams()
             for pool in (self._makers, self._readers):
                 pool.shutdown(wait=True, cancel_futures=True)
-            watcher.join()
+            watcher.join(PATIENCE)
 
     def facts(self, why: str) -> tuple[Fact, ...]:
         """`swept/NODE` for each node that was to be visited; `why` says what ended the sweep before
-        the others' turn."""
+        the others' turn, where it was not the time."""
+        why = why or "the time was up (--timeout gives more)"
         found = []
         for name in self._plan.fit:
             visit = self._visits.get(name)
@@ -106,6 +107,13 @@ class Sweep:
         return tuple(found)
 
     # What the one thread decides
+
+    def _hurry(self) -> None:
+        """The time is up: nobody else's turn comes, and who is under way has told what there is."""
+        self._queue.clear()
+        for visit in list(self._visits.values()):
+            visit.hopeless = True
+            self._fail_all(visit, "it did not finish in time")
 
     def _admit(self, now: float) -> None:
         while self._queue and len(self._visits) < self._room and now >= self._hold:
@@ -302,32 +310,12 @@ class Sweep:
         self._news.put(partial(self._represented, visit, waits))
 
     def _watch(self, deadline: float) -> None:
-        path = f"/api/v1/namespaces/{self._plan.home}/pods"
-        query = {"labelSelector": f"{RUN}={self._plan.run}"}
-        while not self._over.is_set():
-            # Each new watch first tells of every pod there is, so that none is missed.
-            spell = min(WATCH_SPELL, max(0.1, deadline - time.monotonic()))
-            try:
-                with self._session.watch(path, query=query, timeout=spell) as events:
-                    for kind, item in events if not self._over.is_set() else ():
-                        if kind == "ERROR":
-                            self._watch_refused(item)
-                            break
-                        self._hear(kind, item)
-            except ClusterError:
-                pass  # creating meets the same trouble, and tells
-            except Exception as wrong:  # not even a bug may leave anybody waiting
-                self.trouble = f"an internal error came: {wrong!r}"
-            self._over.wait(PAUSE)
+        home, run = self._plan.home, self._plan.run
+        self.trouble = (
+            follow(self._session, home, run, deadline, self._over, self._hear) or self.trouble
+        )
 
     def _hear(self, kind: str, item: Json) -> None:
         if known := self._hosts.get(at(item, "metadata", "name", default="")):
             visit, role, spot = known
             self._news.put(partial(self._noticed, visit, role, standing.read(spot, kind, item)))
-
-    def _watch_refused(self, status: Json) -> None:
-        code = status.get("code") or 0
-        if 400 <= code < 500 and code not in (410, 429):
-            self.trouble = (
-                f"pods of {self._plan.home} could not be watched: {status.get('message')}"
-            )

@@ -71,7 +71,9 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
     if not reply.ok and reply.reason != "AlreadyExists":
         if reply.status < 500:  # after a failure of the server it may be there all the same
             ledger.forget(spot)
-        busy = reply.status == 429 or reply.status >= 500 or "exceeded quota" in reply.message
+        busy = (
+            reply.status in (409, 429) or reply.status >= 500 or "exceeded quota" in reply.message
+        )
         raise (Busy if busy else Refused)(_refusal(spot, reply))
 
 
