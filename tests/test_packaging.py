@@ -24,6 +24,7 @@ import yaml
 import kubectl_dnsdebug
 from kubectl_dnsdebug import cli
 from kubectl_dnsdebug.rules import RULES
+from kubectl_dnsdebug.terminal.flags import FORMATS
 from tests.fake_api import Answer, FakeApi
 
 ROOT = Path(__file__).parent.parent
@@ -380,7 +381,7 @@ def test_it_has_every_rule(run: Run) -> None:
     assert run("explain", "nonsense").returncode == 2
 
 
-@pytest.mark.parametrize("output", ["table", "json", "yaml", "short"])
+@pytest.mark.parametrize("output", FORMATS)
 def test_it_reports_as_the_source_does(run: Run, output: str) -> None:
     saved = sorted((ROOT / "tests" / "cases").glob("*/*/evidence.json"))[0]
     words = ("replay", str(saved), "-o", output)
