@@ -130,14 +130,19 @@ TCP 0AF40105 A1B4 0A60000A 0035 0AF40102 0035 ESTABLISHED     890
 """
 
 
-def test_connections_of_ipvs(tmp_path: Path) -> None:
+SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}
+each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+
+
+@each_shell
+def test_connections_of_ipvs(shell: list[str], tmp_path: Path) -> None:
     """The kernel's own table, through the shell that reads it: machines of tests have no IPVS."""
     table = tmp_path / "ip_vs_conn"
     table.write_text(CONNECTIONS)
     script = (files("kubectl_dnsdebug.plan") / "host_flows.sh").read_text()
     script = script.replace("/proc/net/ip_vs_conn", str(table)).replace("sleep 2", ":")
     ask = f"set -f\n{script}\nconnections {SERVICE} {' '.join(PODS)}"
-    said = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True)
+    said = subprocess.run([*shell, "-c", ask], capture_output=True, text=True, check=True)
     assert said.stderr == ""
     found = host.connections(said.stdout)
     assert found is not None
@@ -148,7 +153,8 @@ def test_connections_of_ipvs(tmp_path: Path) -> None:
     assert host.connections("absent") is None
 
 
-def test_counters_without_the_tool(tmp_path: Path) -> None:
+@each_shell
+def test_counters_without_the_tool(shell: list[str], tmp_path: Path) -> None:
     stat = tmp_path / "nf_conntrack"
     stat.write_text(
         "entries  clashres found insert insert_failed drop early_drop\n"
@@ -159,7 +165,7 @@ def test_counters_without_the_tool(tmp_path: Path) -> None:
     ask = f"set -f\ntool() {{ return 127; }}\n{script}\ncounts".replace(
         "/proc/net/stat/nf_conntrack", str(stat)
     )
-    said = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True)
+    said = subprocess.run([*shell, "-c", ask], capture_output=True, text=True, check=True)
     assert said.stderr == ""
     found = host.counters(said.stdout)
     assert [found.total(name) for name in ("insert_failed", "drop", "early_drop")] == [11, 2, 16]
@@ -366,6 +372,35 @@ def test_a_full_table_that_drops_is_certain_by_either_word(silent: str) -> None:
 def without_probe(evidence: Evidence, *probes: str) -> Evidence:
     kept = tuple(each for each in evidence.transcripts if each.probe not in probes)
     return replace(evidence, transcripts=kept)
+
+
+@pytest.mark.parametrize(
+    ("probe", "says", "words"),
+    [
+        (
+            "host.counters",
+            "rp_filtered=3\nagain\nrp_filtered=9",
+            "dropped 6 packets by its reverse",
+        ),
+        ("host.counters", "rp_filtered=3\nagain\nrp_filtered=3", ""),
+    ],
+)
+def test_answers_that_the_node_drops_itself(probe: str, says: str, words: str) -> None:
+    recorded = rule_cases.read(rule_cases.CASES / "overlay-broken" / "overlay-broken")
+    seen = Observed(looked_at(recorded.evidence, "w1", probe, says))
+    (finding,) = verdict(seen, "overlay-broken", "node/w1").findings
+    assert words in finding.message
+    assert ("rp_filter" in finding.remedy) is bool(words)
+
+
+def test_a_restart_of_dns_since_the_client_started_is_told() -> None:
+    slug, subject = "conntrack-stale-udp", "pod/shop/victim"
+    restarted = rule_cases.load(rule_cases.CASES / slug / "conntrack-stale-restart/evidence.json")
+    (finding,) = verdict(Observed(restarted), slug, subject).findings
+    assert "DNS was restarted since victim started" in finding.message
+    assert any(id.startswith("dns-pods/") for id in finding.evidence)
+    (finding,) = verdict(Observed(deep(slug)), slug, subject).findings
+    assert "restarted" not in finding.message
 
 
 def test_rules_that_name_a_pod_of_the_past() -> None:

@@ -1,4 +1,4 @@
-"""Whether a node passes on packets between its pods and the rest of the world."""
+"""Whether a node passes on packets between its pods and the rest of the world, both ways."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def forwards(seen: Observed, node: Subject) -> bool | None:
         return seen.host(node.name).settings.setting(FORWARD) != "0"
     except Missing:
         return None
+
+
+def filtered(seen: Observed, node: Subject) -> tuple[int, tuple[str, ...]]:
+    """How many packets the reverse path filter dropped within two seconds, and the evidence; none
+    where that was not read."""
+    try:
+        host = seen.host(node.name)
+        rise = host.counters.rise("rp_filtered")
+    except Missing:
+        return 0, ()
+    return rise, (host.id("counters"),) if rise else ()

@@ -224,9 +224,11 @@ witness() {
     flows) flows "$@" ;;
     # Twice: what rises meanwhile is of now, the rest may be of last year.
     counters)
+        filtered
         counts || return
         sleep 2
         echo "again"
+        filtered
         counts ;;
     nat) nat "$@" ;;
     nft) nftables "$@" ;;

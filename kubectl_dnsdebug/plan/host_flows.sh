@@ -59,6 +59,19 @@ counts() {
     } </proc/net/stat/nf_conntrack | head -n 512
 }
 
+# filtered: how many packets the reverse path filter has dropped
+filtered() {
+    grep '^TcpExt:' /proc/net/netstat | {
+        read -r names
+        read -r values
+        set -- $values
+        for name in $names; do
+            [ "$name" != IPReversePathFilter ] || echo "rp_filtered=$1"
+            shift
+        done
+    }
+}
+
 # look IP ENDPOINT...: the flows to an address; all whose answers do not come from an endpoint, and
 # a few others
 look() {

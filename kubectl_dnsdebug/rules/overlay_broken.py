@@ -33,9 +33,9 @@ _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)  # on the network of pods
     scope=Scope.NODE,
     severity=Severity.ERROR,
     message="Pods on {node} do not reach DNS pods on other nodes: {lost} ({summary}), while there "
-    "they answer pods of their own node.",
-    remedy="Repair pod traffic between {node} and {others}: open the ports of the CNI's "
-    "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.{more}",
+    "they answer pods of their own node.{proof}",
+    remedy="{first}Repair pod traffic between {node} and {others}: open the ports of the CNI's "
+    "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
     silent_when="a DNS pod on another node is reached, one on this node is not, the silent one is "
     "silent at home too, or a policy keeps this node's pods out.",
@@ -65,6 +65,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     first, reach = lost[0]
     if not proof:
         raise Missing(f"no probe on {first.node} tells a silent DNS pod from a broken way to it")
+    filtered, proof_of_filter = forwarding.filtered(seen, subject)
     sealed = forwarding.forwards(seen, subject) is None and forwarding.nothing_leaves(seen, subject)
     open_ = ""
     if len(proof) < len(lost):
@@ -78,6 +79,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             *(id for _, r in lost for id in symptoms.ids(r)),
             *(home.ids[0] for home in proof),
             *(r.ids[0] for _, r in direct.local),
+            *proof_of_filter,
         ),
         args={
             "node": subject.name,
@@ -87,14 +89,27 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             "ip": first.ip,
             "port": reach.answers[0].port,
             "name": reach.answers[0].name,
-            "more": f" As no server outside answers there either, see first that {subject.name} "
-            "forwards (sysctl net.ipv4.ip_forward)."
-            if sealed
+            "proof": f" Meanwhile {subject.name} dropped {filtered} packets by its reverse path "
+            "filter: answers may come in by another device than the way there."
+            if filtered
             else "",
+            "first": _first(subject.name, bool(filtered), sealed),
         },
         confidence=Confidence.LIKELY if open_ else Confidence.CERTAIN,
         settles=open_,
     )
+
+
+def _first(node: str, filtered: bool, sealed: bool) -> str:
+    """What is to be tried before all that, by what else was seen."""
+    if filtered:
+        return f"Set rp_filter of the devices of {node} to 2, or make its routes symmetric; else: "
+    if sealed:
+        return (
+            f"See that {node} forwards (sysctl net.ipv4.ip_forward), as no server outside answers "
+            "there either; else: "
+        )
+    return ""
 
 
 def _from(seen: Observed, subject: Subject, endpoint: Endpoint) -> list[Reach]:

@@ -190,6 +190,36 @@ def conntrack_stale(cluster: Cluster) -> Iterator[None]:
             node.run("conntrack", "-D", "-p", "udp", "--orig-dst", server, check=False)
 
 
+@contextmanager
+def rp_filter_strict(cluster: Cluster) -> Iterator[None]:
+    """A node with two ways into the LAN: questions to the other worker's pods leave by the second,
+    their answers come in by the first, whose strict filter drops them."""
+    node, layout, second = cluster.node("w1"), cluster.layout, "second0"
+    remote = layout.pod_cidr("w2")
+    before = node.run("ip", "route", "show", remote).strip()
+    key = "net.ipv4.conf.eth0.rp_filter"
+    link = cluster.node("w2").run("ip", "-o", "link", "show", "eth0").split()
+    neighbour = f"{layout.node_address('w2')} lladdr {link[link.index('link/ether') + 1]}"
+    try:
+        node.shell(
+            f"ip link add {second} link eth0 type macvlan mode bridge",
+            # No neighbour may learn the second device as the way back.
+            f"sysctl -qw net.ipv4.conf.{second}.arp_ignore=8",
+            f"ip link set {second} up",
+            f"ip neigh replace {neighbour} dev {second}",
+            f"ip route replace {remote} via {layout.node_address('w2')} dev {second} onlink",
+            f"sysctl -qw {key}=1",
+        )
+        web = cluster.pod("web")
+        web.expect("NOERROR", KUBERNETES, server=dns_pod_on(cluster, "w1")["status"]["podIP"])
+        web.expect("timeout", KUBERNETES, server=dns_pod_on(cluster, "w2")["status"]["podIP"])
+        yield
+    finally:
+        node.run("ip", "route", "replace", *before.split(), check=False)
+        node.run("ip", "link", "del", second, check=False)
+        node.shell(f"sysctl -qw {key}=0")
+
+
 FAULTS = (
     Fault(
         name="kube-proxy-rules-missing",
@@ -232,6 +262,13 @@ FAULTS = (
         slug="overlay-broken",
         title="Pod traffic between the two workers is dropped",
         apply=overlay_broken,
+    ),
+    Fault(
+        name="rp-filter-strict",
+        slug="overlay-broken",
+        title="Answers of the other node's pods come in by another device, which filters strictly",
+        apply=rp_filter_strict,
+        args=("--deep",),
     ),
     Fault(
         name="conntrack-stale-udp",
