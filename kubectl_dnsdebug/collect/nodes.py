@@ -8,12 +8,13 @@ from functools import partial
 
 from kubectl_dnsdebug.api.cluster import Session
 from kubectl_dnsdebug.collect import allowlist
-from kubectl_dnsdebug.collect.facts import PAGE, read, together
+from kubectl_dnsdebug.collect.facts import read, together
 from kubectl_dnsdebug.collect.targets import NAME, TargetError, must
 from kubectl_dnsdebug.model import Fact, State
 
 ALL = "nodes"
 _KINDS = ("no", "node", "nodes")
+PAGE = 100  # of a list: a node may be 30 kB large, most of it the names of its images
 FEW = 8  # named nodes that are read one by one; more of them in one list
 
 
