@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -30,7 +31,7 @@ from kubectl_dnsdebug.api import tls
 from kubectl_dnsdebug.api.credentials import Credentials, LoginError, log_in
 from kubectl_dnsdebug.api.forward import Forward, handshake
 from kubectl_dnsdebug.api.kubeconfig import Access
-from kubectl_dnsdebug.api.replies import Reply, Stream, read
+from kubectl_dnsdebug.api.replies import Reply, Stream, ahead, read
 from kubectl_dnsdebug.api.unreachable import ClusterError, ClusterTimeout, explain, look_up
 from kubectl_dnsdebug.hygiene import one_line
 from kubectl_dnsdebug.model import Json
@@ -67,10 +68,15 @@ class Session:
         self._pool = _pool(access, credentials)
         self._connect_timeout = 0.0  # 0 until the name of the server has been looked up
         self._answered = False
+        self._ahead = 0.0
         self._streams: set[Stream] = set()
         self._lock = threading.Lock()
         self._login = threading.Lock()
         self._closed = threading.Event()
+
+    def now(self) -> datetime:
+        """The time by the cluster's clock, which stamps logs and events: ours may be wrong."""
+        return datetime.fromtimestamp(time.time() + self._ahead, UTC)
 
     def request(
         self,
@@ -232,6 +238,8 @@ class Session:
             redirect=False,
             preload_content=False,
         )
+        if not self._answered:
+            self._ahead = ahead(response)
         self._answered = True
         return response
 

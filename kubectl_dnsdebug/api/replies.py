@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,15 @@ class Reply:
     def _said(self, key: str) -> str:
         known = self.body if isinstance(self.body, dict) and not self.ok else {}
         return one_line(str(known.get(key) or ""), 600)
+
+
+def ahead(response: BaseHTTPResponse) -> float:
+    """Seconds by which the server's clock is before ours, to a second; 0 where it does not say."""
+    try:
+        told = parsedate_to_datetime(response.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return 0.0
+    return told.timestamp() - time.time()
 
 
 def decode(content: bytes) -> str:

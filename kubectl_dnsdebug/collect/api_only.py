@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.api.cluster import Session
@@ -20,7 +19,7 @@ def read(session: Session, say: Callable[[str], None], *, ask: bool = False) -> 
     facts = survey.survey(session, ())
     found = Evidence(
         tool=__version__,
-        collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        collected_at=session.now().isoformat(timespec="seconds"),
         context=session.context,
         request=Request(targets=(), purpose=Purpose.CLUSTER),
         facts=facts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kubectl_dnsdebug import __version__
@@ -112,7 +111,7 @@ def draft(
         fit = ()
     evidence = Evidence(
         tool=__version__,
-        collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        collected_at=session.now().isoformat(timespec="seconds"),
         context=session.context,
         request=request,
         facts=(*facts, *nodes.facts),

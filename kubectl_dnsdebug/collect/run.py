@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
@@ -62,7 +61,7 @@ def draft(
     facts += permissions.ask(session, namespaces, request.mode, request.deep)
     evidence = Evidence(
         tool=__version__,
-        collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        collected_at=session.now().isoformat(timespec="seconds"),
         context=session.context,
         request=request,
         facts=facts,
