@@ -207,7 +207,7 @@ class Cluster:
         self.upstream.wait()
         self.wait_dns(timeout=timeout)
 
-    def wait_dns(self, timeout: float = 60) -> None:
+    def wait_dns(self, timeout: float = 120) -> None:
         """Wait until DNS answers on both workers, from the node, by UDP and TCP."""
         setup = self.setup
         name = f"kubernetes.default.svc.{setup.domain}."

@@ -71,7 +71,7 @@ def _end_pods(cluster: Cluster, names: list[str]) -> None:
         cluster.kubectl.delete("pod", *names, "-n", cluster.setup.namespace, "--grace-period=1")
 
 
-def wait_dns_pods(cluster: Cluster, *, timeout: float = 60) -> None:
+def wait_dns_pods(cluster: Cluster, *, timeout: float = 120) -> None:
     """Wait until exactly the wanted number of DNS pods is there, each ready."""
     wanted = cluster.setup.replicas
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, cgroups, network, probe
+from tests.cluster import build, cgroups, daemons, network, probe
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import FAULTS
+from tests.cluster.fixtures import of_worker
 from tests.cluster.layout import MAX_INDEX, Layout
 from tests.cluster.shell import run
 from tests.cluster.upstream_server import Script
@@ -68,6 +69,27 @@ def test_clusters_side_by_side_share_no_name() -> None:
     assert one.upstream != eleven.upstream
 
 
+def test_workers_have_clusters_of_their_own() -> None:
+    numbers = [of_worker(index, f"gw{worker}") for index in range(8) for worker in range(4)]
+    assert len(set(numbers)) == len(numbers)
+    assert min(numbers) > 8
+    assert max(numbers) <= MAX_INDEX
+
+
+def test_a_process_is_known_from_a_later_one_of_its_number() -> None:
+    own = daemons.identity(os.getpid())
+    assert daemons.is_alive(own)
+    assert not daemons.is_alive(f"{os.getpid()} 1")
+
+
+def test_a_guard_leaves_the_cluster_of_another_alone(tmp_path: Path) -> None:
+    cluster = Cluster(Layout(index=MAX_INDEX, home=tmp_path))
+    cluster.layout.state.mkdir()
+    (cluster.layout.state / "owner").write_text("another")
+    cluster.down_for("somebody")
+    assert cluster.layout.state.exists()
+
+
 def test_the_upstream_answers_by_its_script(tmp_path: Path) -> None:
     import dns.message
 
@@ -91,10 +113,8 @@ def test_the_upstream_answers_by_its_script(tmp_path: Path) -> None:
     assert ask("x.b.example", "A") == "NXDOMAIN"
 
 
-def test_every_fault_can_be_told_apart() -> None:
-    assert {fault.name.startswith("healthy") for fault in FAULTS.values() if not fault.slug} == {
-        True
-    }
+def test_what_is_called_healthy_is_to_be_found_so() -> None:
+    assert not [f.name for f in FAULTS.values() if f.slug and f.name.startswith("healthy")]
 
 
 @pytest.fixture
