@@ -34,6 +34,8 @@ _DNS = """
     resolv conf resolve resolvconf etc run nsswitch
     reach reach6 ext ext6 form libc walk fixed up up6 stub dom user other else gate getent
     nslookup dig app ahosts ahostsv4 ahostsv6 dnsdebug
+    fresh direct outside changes noerror nxdomain servfail nodata other-rcode connection-refused
+    no-address not-run reset garbled timeout
 """
 # What the witness of a node prints: kernel settings and files of the kubelet.
 _NODE = """

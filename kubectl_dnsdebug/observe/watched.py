@@ -219,7 +219,7 @@ def watched(seen: Observed) -> Watch | None:
         series=series(seen.evidence.transcripts),
         changes=tuple(sorted(changes, key=lambda change: change.at)),
         gaps=tuple(f.reason for f in facts if f.state is State.UNKNOWN),
-        names=names(seen),
+        names=names(seen) | {c.address: c.name for c in changes if c.address},
     )
 
 

@@ -34,6 +34,7 @@ from kubectl_dnsdebug.report.pictures.timeline import Timeline, timeline
 from kubectl_dnsdebug.report.unknowns import DEEP, UNEXPLAINED, UNPROBED, Unknown
 from kubectl_dnsdebug.report.walks import Resolution
 from kubectl_dnsdebug.report.watch import Picture
+from kubectl_dnsdebug.report.watch_json import watch_json
 
 SCHEMA = "dnsdebug.report/v1"
 
@@ -234,7 +235,7 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "path": [[pictures.hop_json(hop) for hop in path] for path in report.paths],
         "sweep": report.sweep and sweep_json(report.sweep),
-        "watch": report.watch and watch.as_json(report.watch),
+        "watch": report.watch and watch_json(report.watch),
         "made": [{"what": m.what, "fate": m.fate} for m in report.made],
         "cleanup": {"complete": all(m.fate in ("removed", "ended") for m in report.made)},
         "timing": {**report.timing},

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kubectl_dnsdebug.model import CLUSTER, Subject
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.observe.watched import Change, Kind, Series, Watch, What, watched
+from kubectl_dnsdebug.parse import samples
 from kubectl_dnsdebug.parse.samples import Sample
 from kubectl_dnsdebug.report.unknowns import WATCH, Unknown
 
@@ -28,7 +29,7 @@ STEPS = {
     14_400.0: "15 s: a third server, or another name of the search list",
 }
 SLOTS = 60  # of the time line
-MOST_CHANGES = 40  # that the report tells; all are in the evidence
+MOST_CHANGES = 24  # that a page tells; JSON has all
 _GLIBC, _MUSL = (5.0, 2), (2.5, 2)  # seconds until it asks again, how often it asks
 _HOW = {
     What.FRESH: ", new ports",
@@ -41,13 +42,17 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The numbers of one series. Times are ms, of answers only."""
+    """The numbers of one series. Times are ms, of answers only.
+
+    `apart` were put to a DNS pod about when it was no endpoint, and do not count.
+    """
 
     series: Series
     label: str
     asked: int
     answered: int
     lost: int
+    apart: int
     p50: float | None
     p90: float | None
     p99: float | None
@@ -114,7 +119,7 @@ def build(watch: Watch) -> Picture:
         rows=tuple(_row(each, watch, span) for each in watch.series),
         bars=histogram(_times(dig), _times(libc)),
         clients=tuple(_clients(watch)),
-        changes=watch.changes,
+        changes=tuple(_merged(watch.changes)),
         gaps=watch.gaps,
     )
 
@@ -127,30 +132,29 @@ def label(series: Series, names: Mapping[str, str]) -> str:
     return who or f"{series.server}{_HOW[series.what]}"
 
 
-def _row(series: Series, watch: Watch, span: float) -> Row:
+def _row(whole: Series, watch: Watch, span: float) -> Row:
+    series = watch.fair(whole)
     times = sorted(_times([series]))
     name = label(series, watch.names)
+    others = Counter(
+        samples.NODATA if s.empty else s.status.value
+        for s in series.samples
+        if not s.lost and not s.good
+    )
     return Row(
         series=series,
         label=name,
         asked=series.asked,
         answered=series.asked - series.lost,
         lost=series.lost,
+        apart=whole.asked - series.asked,
         p50=percentile(times, 50),
         p90=percentile(times, 90),
         p99=percentile(times, 99),
         longest=times[-1] if times else None,
         slots=slots(series.samples, span),
-        trouble=_trouble(watch.fair(series), name),
-        others=tuple(
-            sorted(
-                Counter(
-                    "nodata" if s.empty else s.status.value
-                    for s in series.samples
-                    if not s.lost and not s.good
-                ).items()
-            )
-        ),
+        trouble=_trouble(series, name),
+        others=tuple(sorted(others.items())),
     )
 
 
@@ -164,6 +168,20 @@ def _trouble(series: Series, name: str) -> str:
         said = ", ".join(f"{count} {word}" for word, count in series.outcomes.most_common())
         return f"answers differ: {name} ({said})"
     return ""
+
+
+_REPEATED = re.compile(r" \(x\d+\)$")
+
+
+def _merged(changes: Iterable[Change]) -> Iterator[Change]:
+    """A warning that repeats itself once, with its last count."""
+    kept: dict[tuple[Kind, str, str, float], Change] = {}
+    for each in changes:
+        same = _REPEATED.sub("", each.state) if each.kind is Kind.EVENT else each.state
+        key = (each.kind, each.name, same, 0.0 if each.kind is Kind.EVENT else each.at)
+        first = kept.get(key, each)
+        kept[key] = replace(each, at=first.at)
+    yield from kept.values()
 
 
 def _times(series: Iterable[Series]) -> list[float]:
@@ -199,10 +217,10 @@ def _bar(ms: float) -> int:
     return next((place for place, bound in enumerate(BOUNDS) if ms < bound), len(BOUNDS))
 
 
-def slots(samples: Iterable[Sample], span: float) -> tuple[tuple[int, int], ...]:
+def slots(put: Iterable[Sample], span: float) -> tuple[tuple[int, int], ...]:
     """How many were asked and lost in each slot of the time line."""
     counts = [[0, 0] for _ in range(SLOTS)]
-    for each in samples:
+    for each in put:
         slot = counts[slot_of(each.at, span)]
         slot[0] += 1
         slot[1] += each.lost
@@ -284,72 +302,6 @@ def unknowns(picture: Picture | None) -> Iterator[Unknown]:
         return
     for gap in picture.gaps:
         yield Unknown(rule=WATCH, subject=picture.subject, reason=gap, matters=not picture.asked)
-
-
-def as_json(picture: Picture) -> dict[str, Any]:
-    """The public shape."""
-    return {
-        "seconds": picture.seconds,
-        "asked_for": picture.asked_for,
-        "series": [_row_json(row, picture) for row in picture.rows],
-        "histogram": [
-            {
-                "from_ms": bar.first,
-                "to_ms": bar.last,
-                "answers": bar.answers,
-                "lookups": bar.lookups,
-                "step": bar.step,
-            }
-            for bar in picture.bars
-        ],
-        "clients": [
-            {
-                "libc": each.libc,
-                "lookups": each.lookups,
-                "waits": [{"seconds": wait, "count": count} for wait, count in each.waits],
-                "failed": each.failed,
-            }
-            for each in picture.clients
-        ],
-        "changes": [
-            {
-                "at": each.at,
-                "kind": each.kind.value,
-                "name": each.name,
-                "address": each.address,
-                "what": told(each),
-            }
-            for each in picture.changes[:MOST_CHANGES]
-        ],
-        "gaps": list(picture.gaps),
-    }
-
-
-def _row_json(row: Row, picture: Picture) -> dict[str, Any]:
-    series = row.series
-    width = max(picture.seconds, 1.0) / SLOTS
-    return {
-        "what": series.what.value,
-        "server": series.server,
-        "label": row.label,
-        "port": series.port,
-        "transport": series.transport.value,
-        "source_port": series.source_port,
-        "name": series.name,
-        "type": series.type,
-        "asked": row.asked,
-        "answered": row.answered,
-        "lost": row.lost,
-        "loss": round(series.rate, 4),
-        "unheard": series.unheard,
-        "ms": {"p50": row.p50, "p90": row.p90, "p99": row.p99, "max": row.longest},
-        "others": dict(row.others),
-        "losses": [
-            {"from": round(place * width, 1), "asked": asked, "lost": lost}
-            for place, (asked, lost) in enumerate(row.slots)
-            if lost
-        ],
-    }
 
 
 def told(change: Change) -> str:

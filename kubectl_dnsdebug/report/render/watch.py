@@ -106,6 +106,9 @@ def _outcomes(picture: Picture, style: Style) -> Iterator[str]:
         if row.others:
             said = ", ".join(f"{count} {word.upper()}" for word, count in row.others)
             yield from wrap(f"[{number}] besides: {said}", style.width, first=INDENT)
+        if row.apart:
+            said = f"[{number}] {row.apart} more when it was no endpoint, which do not count"
+            yield from wrap(said, style.width, first=INDENT)
 
 
 def _histogram(picture: Picture, style: Style) -> Iterator[str]:
@@ -163,4 +166,4 @@ def _changes(picture: Picture, style: Style) -> Iterator[str]:
     for each in picture.changes[:MOST_CHANGES]:
         yield from wrap(told(each), style.width, first=f"{INDENT}{f'+{each.at:.1f} s':>9}  ")
     if len(picture.changes) > MOST_CHANGES:
-        yield f"{INDENT}{len(picture.changes) - MOST_CHANGES} more changes: see --save"
+        yield f"{INDENT}{len(picture.changes) - MOST_CHANGES} more changes: see -o json"
