@@ -18,6 +18,7 @@ _KIND = {
 _DAY = 86_400
 _WORDS = {
     "survey": "the API was read",
+    "watch": "the pod was watched",
     "probes": "questions were asked",
     "afterwards": "logs were read, all that was made was removed",
 }
