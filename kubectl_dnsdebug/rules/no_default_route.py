@@ -8,6 +8,7 @@ translated first: they may be fine on the very same node.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import symptoms
@@ -48,8 +49,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 )
                 yield _found(seen, subject, reach, on_host)
                 return
-    refused = seen.events("FailedCreatePodSandBox")
-    for id, text in refused:
+    for id, text in _refused(seen, subject):
         if "network is unreachable" in text and _is_about(text, seen.cluster_ips):
             yield Found(
                 evidence=(id,),
@@ -65,6 +65,19 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             return
     if not any(p.role is Role.CONTROL or p.role in TARGETS for p in places):
         symptoms.place(seen, subject)  # raises what kept us from looking
+
+
+def _refused(seen: Observed, subject: Subject) -> Iterator[tuple[str, str]]:
+    """What kubelet says of pods of this node that have no network to this hour: events outlive
+    their cause, and those of a pod that runs by now tell of the past."""
+    waiting = {v.pod for v in seen.evidence.vantages if v.node == subject.name and v.failure}
+    pods = seen.targets
+    with suppress(Missing):
+        pods += seen.dns_pods
+    waiting |= {pod.name for pod in pods if pod.node == subject.name}
+    waiting -= {pod.name for pod in pods if pod.ips}
+    for name in sorted(filter(None, waiting)):
+        yield from seen.events("FailedCreatePodSandBox", about=name)
 
 
 def _routes(seen: Observed, subject: Subject) -> tuple[tuple[str, str, Route], ...]:
