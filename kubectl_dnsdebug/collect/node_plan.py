@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from kubectl_dnsdebug.api.cluster import Session
 from kubectl_dnsdebug.collect import permissions, survey
 from kubectl_dnsdebug.collect.nodes import Nodes
 from kubectl_dnsdebug.model import Evidence, Fact, Request, Role, State
-from kubectl_dnsdebug.observe.objects import read_node
+from kubectl_dnsdebug.observe.objects import plain_pod, read_node
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import frames, node_spots, spots
 from kubectl_dnsdebug.plan.manifests import Manifest
@@ -63,6 +63,17 @@ class NodePlan:
 
     def spot(self, role: Role, node: str, number: int) -> Spot:
         return node_spots.spot(self.plans, role, self.home, node, self.run, number)
+
+    @property
+    def named(self) -> bool:
+        """Whether the nodes were named, not picked from all."""
+        return not self.evidence.request.picked_by
+
+    def hosts(self, nodes: Iterable[str]) -> Iterator[Spot]:
+        """The privileged pods for these nodes; none unless they were asked for."""
+        if deep := self.evidence.request.deep:
+            pods = (plain_pod(self.home, node) for node in nodes)
+            yield from spots.hosts(Observed(self.evidence), pods, self.run, deep)
 
     def manifest(self, spot: Spot) -> Manifest:
         """The pod of a spot; it ends by itself soon after its node would be given up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,6 @@ from kubectl_dnsdebug.model import Evidence, Fact, Made, Purpose, Role, State
 from kubectl_dnsdebug.observe.objects import Pod, plain_pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import node_spots, spots
-from kubectl_dnsdebug.plan.spots import Spot
 
 MOST_ILL = 6  # nodes that are looked at once more from the API's side, of those that look ill
 LISTED = 50  # pods that are told by name when all is well with them
@@ -55,10 +54,8 @@ class NodeRun:
         seen = Observed(self._with_sweep())
         nodes = list(dict.fromkeys(v.node for v in self._sweep.vantages))
         ill = [self._pod(name) for name in nodes if self._is_ill(seen, name)][:MOST_ILL]
-        places = (
-            *spots.witnesses(seen, ill, self._plan.run),
-            *self._hosts(nodes, [pod.node for pod in ill]),
-        )
+        worth = node_spots.worth_a_look(nodes, [pod.node for pod in ill], named=self._plan.named)
+        places = (*spots.witnesses(seen, ill, self._plan.run), *self._plan.hosts(worth))
         if places:
             self._tell(len(self._plan.fit), "looking once more, where it tells most")
             self._queries += sum(spot.plan.cost for spot in places)
@@ -82,13 +79,6 @@ class NodeRun:
         self._more = survey.aftermath(
             self._session, self._seen.facts, about, ill=bool(ill), stale=run.stale(seen)
         )
-
-    def _hosts(self, nodes: Sequence[str], ill: Sequence[str]) -> Iterator[Spot]:
-        request, run = self._plan.evidence.request, self._plan.run
-        if request.deep:
-            named = not request.picked_by
-            where = map(self._pod, node_spots.worth_a_look(nodes, ill, named=named))
-            yield from spots.hosts(Observed(self._plan.evidence), where, run, request.deep)
 
     def _kubelets(self) -> list[Fact]:
         """The configuration of those kubelets whose nodes are looked at closely. One that started

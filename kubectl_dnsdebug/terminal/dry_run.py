@@ -55,6 +55,11 @@ def of_nodes(draft: NodePlan) -> str:
             lines += ["---", f"# {what},{only} {spot.plan.cost} DNS queries at most"]
             text = yaml.safe_dump(draft.manifest(spot), sort_keys=False, width=100)
             lines.append(text.rstrip())
+        for spot in draft.hosts([node]):
+            where = "and on the others" if draft.named else "and on others that are ill"
+            lines += ["---", f"# {spot.id}: pod/{spot.namespace}/{spot.host}, {where}"]
+            text = yaml.safe_dump(draft.manifest(spot), sort_keys=False, width=100)
+            lines.append(text.rstrip())
     lines += ["---", *(f"# not tried: node/{name}: {why}" for name, why in draft.unfit.items())]
     return "\n".join([*lines, *_permissions(draft.evidence)]) + "\n"
 
