@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubectl_dnsdebug.api.cluster import Session, open_session
-from kubectl_dnsdebug.collect import survey
+from kubectl_dnsdebug.collect import configs, survey
 from kubectl_dnsdebug.model import Fact, State
 from tests import reports
 from tests.fake_api import Answer, FakeApi, status
@@ -229,3 +229,19 @@ def test_a_log_that_cannot_be_read(
     before = survey.survey(session, [target()])
     facts = by_id(survey.aftermath(session, before, [target()], ill=False, stale=False))
     assert facts["log/kube-system/coredns-a"].state is state
+
+
+def test_of_a_corefile_only_the_time_of_its_edit_is_kept(api: FakeApi, session: Session) -> None:
+    def by(hand: str, time: str, part: str) -> dict[str, Any]:
+        return {"manager": hand, "time": time, "fieldsV1": {part: {}}}
+
+    edits = [
+        by("alice", "2026-01-01T10:00:00Z", "f:data"),
+        by("bob", "2026-01-01T09:00:00Z", "f:data"),
+        by("carol", "2026-01-01T11:00:00Z", "f:metadata"),
+    ]
+    body = {"metadata": {"managedFields": edits}, "data": {"Corefile": ".:53 {\n}\n"}}
+    api.on(f"{SYSTEM}/configmaps/coredns", Answer(body=body))
+    fact = configs.read(session, "kube-system", "coredns")
+    assert fact.data["changed"] == "2026-01-01T10:00:00Z"
+    assert "alice" not in str(fact.data)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
-from kubectl_dnsdebug.collect import allowlist, plugin_policies
+from kubectl_dnsdebug.collect import allowlist, configs, plugin_policies
 from kubectl_dnsdebug.collect.facts import PAGE, failed, read, together
 from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import Fact, Json, State
 from kubectl_dnsdebug.observe import discovery
 from kubectl_dnsdebug.observe.objects import Pod, Service, at, items, read_pod, read_service
-from kubectl_dnsdebug.parse import corefile
 
 Job = Callable[[], Fact | Iterable[Fact]]
 MOST_LOGS = 4  # that are read, of the DNS pods that look worst
@@ -73,7 +71,7 @@ def survey(
     others = sorted(dns_namespaces - {*namespaces}) if selecting else ()
     facts += together(
         [
-            *(partial(_config, session, *key) for key in _config_maps(facts)),
+            *(partial(configs.read, session, *key) for key in _config_maps(facts)),
             *(partial(_namespace, session, each) for each in others),
         ]
     )
@@ -237,48 +235,9 @@ def _dns_namespaces(facts: Iterable[Fact]) -> list[str]:
 
 
 def _config_maps(facts: Iterable[Fact]) -> list[tuple[str, str]]:
-    """The ConfigMaps that DNS pods mount: there the DNS configuration is, whatever its name."""
-    found = {
-        (pod.namespace, volume["configMap"]["name"]): None
-        for pod in _dns_pods_in(facts)
-        for volume in at(pod.raw, "spec", "volumes", default=())
-        if at(volume, "configMap", "name")
-    }
     # Without pods nothing mounts it; the name that most distributions use is worth one read.
-    return list(found) or [(namespace, "coredns") for namespace in _dns_namespaces(facts)]
-
-
-def _config(session: Session, namespace: str, name: str) -> Fact:
-    id, need = f"configmap/{namespace}/{name}", f"get configmap {name} in {namespace}"
-    try:
-        reply = session.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-    except ClusterError as wrong:
-        return Fact(id=id, state=State.UNKNOWN, reason=str(wrong))
-    if not reply.ok:
-        return failed(id, reply, need)
-    texts = at(reply.body, "data", default={})
-    data: dict[str, Any] = {"data": {key: _kept(key, clean(text)) for key, text in texts.items()}}
-    if changed := _changed(reply.body):
-        data["changed"] = changed
-    return Fact(id=id, state=State.GOT, data=data)
-
-
-def _changed(config: Json) -> str:
-    """When anybody last wrote its texts; whose hand it was is not kept."""
-    return max(
-        (
-            str(each.get("time", ""))
-            for each in at(config, "metadata", "managedFields", default=())
-            if at(each, "fieldsV1", "f:data") is not None
-        ),
-        default="",
-    )
-
-
-def _kept(key: str, text: str) -> str:
-    if key in corefile.kube_dns.KEYS:
-        return corefile.kube_dns.allow_listed(text)
-    return corefile.allow_listed(text)
+    mounted = configs.mounted(_dns_pods_in(facts))
+    return mounted or [(namespace, "coredns") for namespace in _dns_namespaces(facts)]
 
 
 def _events(session: Session, namespace: str) -> Fact:
