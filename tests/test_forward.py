@@ -24,6 +24,7 @@ from kubectl_dnsdebug.parse import dig
 from kubectl_dnsdebug.report import servers
 from tests import reports
 from tests.fake_api import Answer, FakeApi, status
+from tests.rule_cases import CASES, load
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PORTS = b"\x00\x35\x00"  # a channel's first message: the port, least byte first
@@ -193,3 +194,13 @@ def test_no_name_of_the_cluster_is_a_gap() -> None:
     (gap,) = servers.unknowns(Observed(replace(held, vantages=places)))
     assert gap.matters
     assert "domain" in gap.reason
+
+
+def test_what_they_said_in_short() -> None:
+    seen = Observed(load(CASES / "upstream-timeout/asked-over-the-api/evidence.json"))
+    assert servers.summary(seen) == (
+        "2 of 2 answered for kubernetes.default.svc.cluster.local., "
+        "0 of 2 answered for dnsdebug.test."
+    )
+    assert {answer for _, answer in servers.failures(seen, ())}
+    assert servers.summary(Observed(evidence())) == ""

@@ -133,7 +133,7 @@ def build(
     outcome, code = _conclusion(causes, unknown, fail_on)
     if unasked:
         left = len({rule.slug for rule in rules} - ignored - {v.rule for v in verdicts})
-        unknown = (*unknown, _not_asked(left, servers.asked(seen)))
+        unknown = (*unknown, _not_asked(left, servers.summary(seen)))
         outcome = Conclusion.UNPROBED if outcome is Conclusion.HEALTHY else outcome
     return Report(
         outcome=outcome,
@@ -158,11 +158,15 @@ def build(
     )
 
 
-def _not_asked(rules: int, servers_asked: bool) -> Unknown:
-    who = "only the DNS pods themselves were" if servers_asked else "nothing was"
+def _not_asked(rules: int, servers_said: str) -> Unknown:
+    who = (
+        f"only the DNS pods themselves were asked ({servers_said})"
+        if servers_said
+        else "nothing was asked"
+    )
     reason = (
-        f"{rules} rules need answers from pods or nodes, and {who} asked; "
-        "`kubectl dnsdebug pod/NAME` asks"
+        f"{rules} rules need answers from pods or nodes, and {who}; "
+        "`kubectl dnsdebug pod/NAME` asks from there"
     )
     return Unknown(rule=UNPROBED, subject=CLUSTER, reason=reason, matters=False)
 

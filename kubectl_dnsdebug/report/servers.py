@@ -39,3 +39,12 @@ def unknowns(seen: Observed) -> list[Unknown]:
 def asked(seen: Observed) -> bool:
     """Whether any of them was."""
     return any(v.role is Role.SERVER and not v.failure for v in seen.evidence.vantages)
+
+
+def summary(seen: Observed) -> str:
+    """Such as `2 of 2 answered for example.com.`; empty where none was asked."""
+    said: dict[str, list[bool]] = {}
+    for vantage in seen.evidence.vantages:
+        for answer in seen.ask(vantage) if vantage.role is Role.SERVER else ():
+            said.setdefault(answer.name, []).append(symptoms.says_something(answer))
+    return ", ".join(f"{sum(good)} of {len(good)} answered for {n}" for n, good in said.items())
