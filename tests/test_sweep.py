@@ -150,7 +150,7 @@ def test_what_the_namespace_does_not_admit_is_a_gap_and_asked_for_once(swept: St
         (slow, "did not finish in time"),
         (no_image, "ErrImagePull: no such image"),
         (forbidden, "denied by policy"),
-        (mute, "before they could tell"),
+        (mute, "without their summary (ended, exit code 0)"),
     ],
 )
 def test_a_node_that_tells_nothing_says_why_and_delays_nobody(

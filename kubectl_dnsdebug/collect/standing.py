@@ -23,13 +23,15 @@ STUCK_EVENTS = {"FailedCreatePodSandBox", "FailedMount", "FailedCreatePodContain
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """`failure` why it will not run, `last_seen` what it waits for; both empty once it `runs` or
-    has `ended`. `words` are its last: the termination message. `taken`: the kubelet knows of it."""
+    has `ended`. `words` are its last: the termination message; `end` is how it ended, in a word.
+    `taken`: the kubelet knows of it."""
 
     failure: str = ""
     last_seen: str = ""
     runs: bool = False
     ended: bool = False
     words: str = ""
+    end: str = ""
     taken: bool = False
 
 
@@ -48,7 +50,9 @@ def read(spot: Spot, kind: str, pod: Json) -> Standing:
     if ended and ended.get("reason") in ("ContainerCannotRun", "StartError"):
         return _failed(ended)
     if ended:
-        return Standing(ended=True, words=str(ended.get("message") or ""), taken=True)
+        end = one_line(f"{ended.get('reason') or 'ended'}, exit code {ended.get('exitCode')}")
+        words = str(ended.get("message") or "")
+        return Standing(ended=True, words=words, end=end, taken=True)
     if state.get("running") is not None:
         return Standing(runs=True, taken=True)
     if status.get("phase") == "Failed":

@@ -223,7 +223,7 @@ class Sweep:
                 visit.told[role] = seen.words
                 self._close(visit, role)
             else:
-                self._fail(visit, role, "its probes ended before they could tell what they found")
+                self._fail(visit, role, f"its probes ended without their summary ({seen.end})")
         elif seen.runs:
             visit.running.add(role)
         else:
