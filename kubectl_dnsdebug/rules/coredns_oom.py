@@ -14,13 +14,15 @@ from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
+HOUR = 3600.0  # seconds
+
 
 @rule(
     "coredns-oom",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="DNS pod {pod} was killed for its memory (OOMKilled, {restarts} restarts, limit "
-    "{limit}).",
+    message="DNS pod {pod} was killed for its memory (OOMKilled at {when}, {restarts} restarts, "
+    "limit {limit}).",
     remedy="Raise the memory limit of the DNS pods, and look at what fills it: questions per "
     "second, "
     "number of Services and pods, plugins (pods verified, autopath).",
@@ -37,7 +39,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             return
         raise
     for pod in sorted(pods, key=lambda pod: -pod.restarts):
-        if _killed(seen, pod):
+        ended = _killed(seen, pod)
+        if logs.age(seen, ended) < logs.DAY:
             facts = (
                 f.id for f in seen.evidence.facts if f.id.startswith(f"dns-pods/{pod.namespace}/")
             )
@@ -47,21 +50,30 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                     "pod": pod.name,
                     "namespace": pod.namespace,
                     "restarts": pod.restarts,
+                    "when": logs.clock(ended),
                     "limit": _limit(pod),
                 },
-                severity=Severity.WARNING if serving else None,
+                severity=_severity(pod, serving, logs.age(seen, ended)),
             )
             return
 
 
-def _killed(seen: Observed, pod: Pod) -> bool:
-    """Within the last day; what was longer ago has been survived."""
+def _severity(pod: Pod, serving: bool, age: float) -> Severity | None:
+    """A pod that is back is not why names fail now; what was survived for an hour is worth
+    knowing, after a day it is forgotten."""
+    if not serving and (not pod.ready or age < logs.RECENT):
+        return None
+    return Severity.WARNING if age < HOUR else Severity.INFO
+
+
+def _killed(seen: Observed, pod: Pod) -> str:
+    """When a container of the pod was last killed so; empty where none was."""
     for status in at(pod.raw, "status", "containerStatuses", default=()):
         for state in ("state", "lastState"):
             ended = at(status, state, "terminated", default={})
             if ended.get("reason") == "OOMKilled":
-                return logs.age(seen, ended.get("finishedAt") or "") < logs.DAY
-    return False
+                return str(ended.get("finishedAt") or "")
+    return ""
 
 
 def _limit(pod: Pod) -> str:
