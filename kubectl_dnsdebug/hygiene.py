@@ -30,6 +30,9 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
     Beyond `longest` characters it is cut, and says so. Cleaning twice changes nothing.
     """
+    # Nearly every string there is: looked at by C alone.
+    if len(text) <= longest and text.isascii() and text.isprintable():
+        return text
     text = _UNSAFE.sub(_spell_out, text)
     if len(text) > longest:
         note = f"... (cut from {len(text)} characters)"
