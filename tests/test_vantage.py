@@ -67,6 +67,16 @@ def test_a_pod_is_posted(api: FakeApi, session: Session) -> None:
     assert ledger.pods() == [("shop", CONTROL.host)]
 
 
+def test_a_namespace_with_limits_says_how_large_a_pod_is(api: FakeApi, session: Session) -> None:
+    why = "maximum cpu usage per Container is 200m, but limit is 1"
+    refused = status(403, "Forbidden", f'pods "x" is forbidden: {why}')
+    api.on(PODS, refused, Answer(status=201, body={}), method="POST")
+    sized = {"name": "app", "resources": {"limits": {"cpu": "1"}}}
+    vantage.create(session, CONTROL, {"spec": {"containers": [sized]}}, Ledger())
+    sent = [seen.body["spec"]["containers"] for seen in api.seen]
+    assert sent == [[sized], [{"name": "app"}]]
+
+
 @pytest.mark.parametrize(
     ("spot", "answer", "why", "listed"),
     [

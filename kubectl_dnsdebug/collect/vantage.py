@@ -6,6 +6,7 @@ shows why.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -68,6 +69,8 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
             raise Refused("the API server knows no ephemeral containers")
     else:
         reply = session.post(base, manifest)
+        if reply.status == 403 and _SIZE.search(reply.message):
+            reply = session.post(base, _of_any_size(manifest))
     if not reply.ok and reply.reason != "AlreadyExists":
         if reply.status < 500:  # after a failure of the server it may be there all the same
             ledger.forget(spot)
@@ -75,6 +78,20 @@ def create(session: Session, spot: Spot, manifest: Manifest, ledger: Ledger) -> 
             reply.status in (409, 429) or reply.status >= 500 or "exceeded quota" in reply.message
         )
         raise (Busy if busy else Refused)(_refusal(spot, reply))
+
+
+# How a LimitRange refuses what is larger, or smaller, than the namespace allows.
+_SIZE = re.compile(r" per (?:Container|Pod) is ")
+
+
+def _of_any_size(manifest: Manifest) -> Manifest:
+    """The pod without requests and limits of its own: the namespace's defaults then hold."""
+    spec = manifest["spec"]
+    fields = [
+        {field: value for field, value in container.items() if field != "resources"}
+        for container in spec["containers"]
+    ]
+    return {**manifest, "spec": {**spec, "containers": fields}}
 
 
 def _refusal(spot: Spot, reply: Reply) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import Missing, Role, Transport
@@ -119,21 +120,24 @@ def _api_service(seen: Observed) -> Server | None:
 
 
 def _replicas(seen: Observed) -> tuple[Server, ...]:
-    """Every DNS pod with an address: an unready one may still answer, which tells a lot."""
+    """Every DNS pod with an address: an unready one may still answer, which tells a lot.
+
+    But for one that came to its end: its address may stay in the Service for a while.
+    """
     found: dict[str, int] = {}
-    try:
+    pods: tuple[Pod, ...] = ()
+    with suppress(Missing):
+        pods = seen.dns_pods
+    ended = {pod.name for pod in pods if pod.phase in ("Succeeded", "Failed")}
+    with suppress(Missing):
         for endpoint in seen.dns_endpoints:
-            found[endpoint.ip] = endpoint.ports.get(UDP) or endpoint.ports.get(TCP) or DNS_PORT
-    except Missing:
-        pass
+            if endpoint.pod not in ended:
+                found[endpoint.ip] = endpoint.ports.get(UDP) or endpoint.ports.get(TCP) or DNS_PORT
     usual = next(iter(found.values()), DNS_PORT)
-    try:
-        for pod in seen.dns_pods:
-            if pod.phase == "Running" and not pod.terminating:
-                for ip in pod.ips[:1]:
-                    found.setdefault(ip, usual)
-    except Missing:
-        pass
+    for pod in pods:
+        if pod.phase == "Running" and not pod.terminating:
+            for ip in pod.ips[:1]:
+                found.setdefault(ip, usual)
     return tuple(Server(ip=ip, port=port) for ip, port in sorted(found.items()))[:MOST_REPLICAS]
 
 
