@@ -166,7 +166,8 @@ def _judged(
     default = [read[role] for role in (Role.DEFAULT,) if role in read]
     host = [read[role] for role in (Role.HOSTNET,) if role in read]
     plain = control + default
-    services = ground.services or tuple(ip for each in control for ip in each.conf.nameservers)
+    own = [ip for each in control for ip in each.conf.nameservers]
+    services = tuple(dict.fromkeys((*ground.services, *filter(seen.is_node_cache, own)))) or own
     strangers = {ip for each in plain for ip in each.conf.nameservers} | {*services}
     known = ground.dns_pods
     asked = [*known] if known is not None else [*_servers(plain, "reach.udp.", strangers)]

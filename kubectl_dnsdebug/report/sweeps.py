@@ -7,9 +7,9 @@ the same answers, and for those that fail alike where all of their kind that wer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from kubectl_dnsdebug.model import Cause, Finding, Missing, Scope, Severity, Subject, node
+from kubectl_dnsdebug.model import CLUSTER, Cause, Finding, Missing, Scope, Severity, Subject, node
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.observe.sweep import Check, Health
 from kubectl_dnsdebug.report.pictures.sweep import Group, Sweep, natural
@@ -38,55 +38,69 @@ def gathered(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> tuple[Cau
 def explained(seen: Observed, sweep: Sweep, causes: Iterable[Cause]) -> Sweep:
     """The sweep, its ill groups with what explains them; a group of which only a part is explained
     becomes two."""
-    found = [
-        (cause.finding, {cause.finding.subject, *cause.others})
-        for cause in _all(causes)
-        if cause.finding.severity is not Severity.INFO
-    ]
+    found = [root for root in map(_root, causes) if root.worst is not Severity.INFO]
     homes, swept = _homes(seen), {each.name: each for each, _ in sweep.nodes}
 
-    def own(name: str) -> tuple[Finding, ...]:
-        return tuple(f for f, subjects in found if node(name) in subjects)
+    def own(name: str) -> tuple[_Root, ...]:
+        return tuple(root for root in found if node(name) in root.subjects)
 
     def parts(group: Group) -> Iterator[Group]:
-        kinds: dict[tuple[Finding, ...], list[str]] = {}
+        kinds: dict[tuple[_Root, ...], list[str]] = {}
         for name in group.nodes:
             kinds.setdefault(own(name) if group.health is not Health.FINE else (), []).append(name)
         for theirs, names in kinds.items():
             part = replace(group, nodes=tuple(names), first=swept[names[0]])
             part = part if len(kinds) == 1 else replace(part, traits=())
             reasons = _enough(part, (theirs, _beyond(part, homes, own), wide))
-            yield replace(part, causes=tuple((f.rule, f.subject) for f in reasons))
+            yield replace(part, causes=tuple((r.finding.rule, r.finding.subject) for r in reasons))
 
-    wide = tuple(f for f, _ in found if f.subject.scope is Scope.CLUSTER)
+    wide = tuple(root for root in found if CLUSTER in root.subjects)
     groups = tuple(part for group in sweep.groups for part in parts(group))
     place = {name: n for n, group in enumerate(groups) for name in group.nodes}
     nodes = sorted(((each, place[each.name]) for each, _ in sweep.nodes), key=lambda row: row[1])
     return replace(sweep, groups=groups, nodes=tuple(nodes))
 
 
-def _enough(group: Group, candidates: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A cause that nothing explains, with all whom it and its consequences touch."""
+
+    finding: Finding
+    subjects: frozenset[Subject]
+    worst: Severity
+
+
+def _root(cause: Cause) -> _Root:
+    tree = [*_all([cause])]
+    return _Root(
+        finding=cause.finding,
+        subjects=frozenset(s for each in tree for s in (each.finding.subject, *each.others)),
+        worst=min((each.finding.severity for each in tree), key=lambda severity: severity.rank),
+    )
+
+
+def _enough(group: Group, candidates: Iterable[tuple[_Root, ...]]) -> tuple[_Root, ...]:
     """The first that explain what is wrong: a mere warning no names that fail."""
     if group.health is Health.FINE:
         return ()
     hard = group.health is Health.UNTESTED or bool({*_ill(group)} - {*_OUTER, Check.HOST})
-    for findings in candidates:
-        if findings and (not hard or any(f.severity is Severity.ERROR for f in findings)):
-            return findings
+    for roots in candidates:
+        if roots and (not hard or any(root.worst is Severity.ERROR for root in roots)):
+            return roots
         if group.health is Health.UNTESTED:
             break  # what others have is no reason why nothing is known of these
     return ()
 
 
 def _beyond(
-    group: Group, homes: Mapping[str, str], own: Callable[[str], tuple[Finding, ...]]
-) -> tuple[Finding, ...]:
+    group: Group, homes: Mapping[str, str], own: Callable[[str], tuple[_Root, ...]]
+) -> tuple[_Root, ...]:
     """What the nodes have whose DNS pods it does not reach, if each of them has something."""
     lost = {homes.get(ip, "") for ip, mark in group.first.pods.items() if mark.is_ill}
     there = [own(home) for home in lost]
     if not {*_ill(group)} <= _BEYOND or not all(there):
         return ()
-    return tuple(dict.fromkeys(f for findings in there for f in findings))
+    return tuple(dict.fromkeys(root for roots in there for root in roots))
 
 
 def _ill(group: Group) -> list[Check]:

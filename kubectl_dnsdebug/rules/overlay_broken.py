@@ -59,6 +59,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     proof = [home for home in homes if home is not None and home.fine]
     if _kept_out(seen, subject, [e for e, _ in lost]):
         return
+    if all(_cut_off(seen, subject, e.node) for e, _ in lost) and _is_sound(seen, subject, lost):
+        return  # the one node that nobody reaches is to be repaired, not those that do not
     samples = [_from(seen, subject, endpoint) for endpoint, _ in lost]
     if any(reach.answered for sample in samples for reach in sample):
         return  # a way that loses packets, which is another thing than none
@@ -136,6 +138,37 @@ def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bo
         )
     except Missing:
         return False
+
+
+def _cut_off(seen: Observed, subject: Subject, home: str) -> bool:
+    """Whether another node than this one, and every one that asked, gets no answer from that node,
+    whose own pods reach none beyond it."""
+    inward, outward, askers = [], [], set()
+    for place in _plain(seen):
+        for endpoint, reach in symptoms.replicas(seen, place).remote:
+            if place.node == home:
+                outward.append(reach)
+            elif endpoint.node == home:
+                inward.append(reach)
+                askers.add(place.node)
+    alone = forwarding.nothing_leaves(seen, node(home)) if not outward else True
+    return alone and len(askers | {subject.name}) > 1 and all(r.dead for r in (*inward, *outward))
+
+
+def _is_sound(seen: Observed, subject: Subject, lost: list[tuple[Endpoint, Reach]]) -> bool:
+    """Whether the node reaches, or is reached by, any other than those."""
+    homes = {endpoint.node for endpoint, _ in lost}
+    return any(
+        reach.fine
+        for place in _plain(seen)
+        if place.node not in homes
+        for endpoint, reach in symptoms.replicas(seen, place).remote
+        if subject.name in (place.node, endpoint.node) and endpoint.node not in homes
+    )
+
+
+def _plain(seen: Observed) -> list[Vantage]:
+    return [v for v in seen.evidence.vantages if v.role is Role.CONTROL and not v.failure]
 
 
 def _at_home(seen: Observed, endpoint: Endpoint) -> Reach | None:

@@ -20,6 +20,7 @@ OF_NODES = {
     "clusterdns-ip-mismatch": {"w1"},
     "clusterdomain-mismatch": {"w1"},
     "host-loopback-nameserver": {"w1"},
+    "nodelocal-down": {"w1", "w2"},
     "runtime-fallback-8888": ALL,
 }
 OF_THE_CLUSTER = ("upstream-timeout", "coredns-scaled-to-zero", "dns-ingress-blocked")
