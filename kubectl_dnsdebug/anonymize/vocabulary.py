@@ -42,6 +42,7 @@ _NODE = """
     net bridge bridge-nf-call-iptables bridge-nf-call-ip6tables ipv4 ipv6 ip conf all forwarding rp
     filter netfilter nf conntrack max vs conn expire kubelet config yaml json
     iptables iptables-save iptables-nft-save iptables-legacy-save nft ipvs flow flows odd
+    connections address addresses log rp_filtered
     route defaults sysctl counters listeners kernel nat
 """
 _TOOLS = """
