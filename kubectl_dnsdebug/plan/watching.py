@@ -19,9 +19,10 @@ from kubectl_dnsdebug.plan.probe import ANY_NS, Plan, Probe, ask
 from kubectl_dnsdebug.plan.probes import bound_to, once, source_port
 from kubectl_dnsdebug.plan.stage import TCP, Stage, set_up
 
-# Questions a second of one watch, at most: of a pod with little to give, and of others. The search
-# list of names that the user asked for comes on top.
+# Questions a second of one watch, about: of a pod with little to give, and of others. Nameservers
+# that only the pod's own file tells of, such as a cache on the node, come on top.
 RATE_FRUGAL, RATE = 2.0, 6.0
+_WALK = 8  # questions of a look-up that tries the search list first, A and AAAA for each candidate
 _MOST_NAMES = 3  # of the user's
 _LINGER = 25  # seconds after the end until the container gives up: a C library waits long
 _CONF = Probe(id="conf", lane="-/conf", argv=("file", "/etc/resolv.conf"), cost=0)
@@ -32,7 +33,8 @@ def plan(seen: Observed, role: Role, pod: Pod, seconds: float) -> Plan:
     """The series for this target. Reads the survey only."""
     stage = set_up(seen, role, pod)
     wanted = [*_series(stage)]
-    rate = sum(probe.cost / every for probe, every in wanted)
+    known = [(p, every) for p, every in wanted if ANY_NS.ip not in p.id or not stage.services]
+    rate = sum(probe.cost / every for probe, every in known)
     stretch = max(1.0, rate / (RATE_FRUGAL if stage.frugal else RATE))
     return Plan(
         known=tuple(server.ip for server in stage.services if server.port == DNS_PORT),
@@ -44,7 +46,7 @@ def plan(seen: Observed, role: Role, pod: Pod, seconds: float) -> Plan:
 
 def _again(wanted: Iterable[tuple[Probe, int]], seconds: float, stretch: float) -> Iterator[Probe]:
     for probe, every in wanted:
-        period = math.ceil(every * stretch)
+        period = max(every, round(every * stretch))
         # dig tells microseconds when asked to.
         tool = ("dig", "-u", *probe.argv[1:]) if probe.argv[0] == "dig" else probe.argv
         yield replace(
@@ -68,8 +70,10 @@ def _series(stage: Stage) -> Iterator[tuple[Probe, int]]:
                 yield ask("watch.outside", server, stage.names.external + "."), 2
     for server in stage.replicas:
         yield ask("watch.direct", server, stage.api), 2
-    names = [stage.api, *stage.names.asked[:_MOST_NAMES]]
+    # Without a dot at the end, as programs have names.
+    names = [stage.api.rstrip("."), *stage.names.asked[:_MOST_NAMES]]
     if stage.names.external and not stage.frugal:
         names.append(stage.names.external + ".")
     for name in dict.fromkeys(names):
-        yield Probe(id=f"watch.libc.{name}", lane="", argv=("getent", "ahosts", name), cost=2), 5
+        cost = 2 if name.endswith(".") else _WALK
+        yield Probe(id=f"watch.libc.{name}", lane="", argv=("getent", "ahosts", name), cost=cost), 5

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Vantage
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.intermittent import StuckFlow, stuck_flows
@@ -34,15 +34,30 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "too; with --deep, when the table has no entry that leads nowhere.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
+    watch = watched(seen)
+    stuck = [*stuck_flows(watch)] if watch else []
+    try:
+        found = [*_asked(seen, subject)]
+    except Missing:
+        if not stuck:
+            raise
+        found = []
+    yield from found
+    told = {(each.args["server"], each.args["port"]) for each in found}
+    for flow in stuck:
+        if (flow.fixed.server, flow.fixed.source_port) not in told:
+            yield _seen_over_time(subject, seen.target(subject).node, flow)
+
+
+def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
+    """What the questions of the diagnosis show, or the table of the node."""
     place = seen.own(subject)
     host = seen.host_or_none(place.node)
-    proven: set[tuple[str, int | None]] = set()
     for fresh in symptoms.service_reach(seen, place):
         entries = _entries(seen, subject, host, fresh.server) if host and fresh.fine else None
         if host and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
             yield from (_proven(seen, host, subject, fresh, each) for each in entries)
-            proven |= {(fresh.server, each.port) for each in entries}
             continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
@@ -60,19 +75,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 confidence=Confidence.LIKELY,
                 settles="the conntrack table of the node (--deep)",
             )
-    watch = watched(seen)
-    for stuck in stuck_flows(watch) if watch else ():
-        if (stuck.fixed.server, stuck.fixed.source_port) not in proven:
-            yield _seen_over_time(subject, place, stuck)
 
 
-def _seen_over_time(subject: Subject, place: Vantage, flow: StuckFlow) -> Found:
+def _seen_over_time(subject: Subject, node: str, flow: StuckFlow) -> Found:
     """A flow that got stuck, or was so for a while, as a watch shows it."""
     return Found(
         evidence=(flow.fixed.id, flow.fresh.id),
         args={
             "pod": subject.name,
-            "node": place.node,
+            "node": node,
             "server": flow.fixed.server,
             "port": flow.fixed.source_port,
             "summary": f"{flow.meanwhile} of {flow.meanwhile} meanwhile",

@@ -19,7 +19,7 @@ from tests.cluster.dns_change import dns_pod_on, wait_dns_pods
 from tests.cluster.faults import FAULTS
 from tests.scenarios.conftest import Ran, Tool
 
-WEB = ("watch", "pod/web", "-n", "shop")
+WEB = ("watch", "pod/web", "-n", "shop", "--timeout", "60")
 
 
 @contextmanager
@@ -42,6 +42,32 @@ def meanwhile(do: Callable[[], None], after: float) -> Iterator[None]:
         thread.join()
     if wrong:
         raise wrong[0]
+
+
+@contextmanager
+def stuck(cluster: Cluster) -> Iterator[None]:
+    """In eight seconds the Service has no rule on w1 for a moment, and flows keep what they get.
+
+    kube-proxy would mend that within seconds, so it is stuck.
+    """
+    node, server = cluster.node("w1"), cluster.setup.address
+    saved = node.folder / "nat.rules"
+
+    def flush() -> None:
+        node.shell(
+            f"iptables-save -t nat > {saved}",
+            "iptables -w -t nat -F KUBE-SERVICES",
+            f"conntrack -D -p udp --orig-dst {server} || true",
+        )
+        time.sleep(4)
+        node.shell(f"iptables-restore -w -T nat < {saved}")
+
+    with paused(cluster, cluster.agents("w1").kube_proxy):
+        try:
+            with meanwhile(flush, 8):
+                yield
+        finally:
+            node.run("conntrack", "-D", "-p", "udp", "--orig-dst", server, check=False)
 
 
 def series(ran: Ran, what: str) -> list[dict[str, Any]]:
@@ -128,24 +154,8 @@ def test_losses_that_are_over_when_the_watch_ends(cluster: Cluster, tool: Tool) 
 
 def test_a_source_port_that_gets_stuck_in_the_middle(cluster: Cluster, tool: Tool) -> None:
     """As when a restart of the DNS pods leaves the Service without a rule for a moment."""
-    node, server = cluster.node("w1"), cluster.setup.address
-    saved = node.folder / "nat.rules"
-
-    def stick() -> None:
-        node.shell(
-            f"iptables-save -t nat > {saved}",
-            "iptables -w -t nat -F KUBE-SERVICES",
-            f"conntrack -D -p udp --orig-dst {server} || true",
-        )
-        time.sleep(4)
-        node.shell(f"iptables-restore -w -T nat < {saved}")
-
-    with paused(cluster, cluster.agents("w1").kube_proxy):
-        try:
-            with meanwhile(stick, 8):
-                ran = tool(*WEB, "--for", "40s", "-o", "json")
-        finally:
-            node.run("conntrack", "-D", "-p", "udp", "--orig-dst", server, check=False)
+    with stuck(cluster):
+        ran = tool(*WEB, "--for", "40s", "-o", "json")
     assert (ran.code, ran.first) == (4, "conntrack-stale-udp"), ran.story()
     (fixed,) = series(ran, "fixed")
     assert str(fixed["source_port"]) in ran.report["causes"][0]["message"], ran.story()
@@ -223,3 +233,68 @@ def test_a_length_that_is_none(tool: Tool, length: str) -> None:
     assert ran.code == 2
     assert "--for" in ran.err
     assert "15m" in ran.err
+
+
+def test_a_race_that_comes_and_goes(cluster: Cluster, tool: Tool) -> None:
+    """dig, which sends one question at a time, never loses one; getent waits now and then."""
+    one_each = (
+        "FORWARD -p udp --dport 53 -m conntrack --ctstate NEW -m hashlimit "
+        "--hashlimit-name dnsdebug-watch --hashlimit-mode srcip,srcport --hashlimit-above 1/min "
+        "--hashlimit-burst 1 -j DROP"
+    )
+
+    def race() -> None:
+        with iptables(cluster, ("w1", one_each)):
+            time.sleep(15)
+
+    with meanwhile(race, 6):
+        ran = tool(*WEB, "--for", "30s", "-o", "json")
+    assert (ran.code, ran.first) == (0, "conntrack-race"), ran.story()
+    steps = [bar["step"] for bar in ran.report["watch"]["histogram"] if bar["lookups"]]
+    assert any("second time" in step for step in steps), ran.story()
+
+
+def test_the_node_proves_the_flow_that_got_stuck(cluster: Cluster, tool: Tool) -> None:
+    with stuck(cluster):
+        ran = tool(*WEB, "--for", "25s", "--deep", "-o", "json")
+    assert (ran.code, ran.first) == (4, "conntrack-stale-udp"), ran.story()
+    assert ran.report["causes"][0]["confidence"] == "certain", ran.story()
+    assert not tool.leftovers()
+
+
+def test_a_user_who_may_not_follow_the_cluster(cluster: Cluster, tool: Tool) -> None:
+    """What changes is not seen, and that is said; what is asked is seen all the same."""
+    name = {"name": "watch-test"}
+    rules = [
+        {"apiGroups": [""], "resources": ["*"], "verbs": ["get", "list", "create", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]},
+        {"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["patch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["*"], "verbs": ["list"]},
+    ]
+    api = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": name}
+    cluster.kubectl.apply({**api, "kind": "ClusterRole", "rules": rules})
+    cluster.kubectl.apply(
+        {
+            **api,
+            "kind": "ClusterRoleBinding",
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                **name,
+            },
+            "subjects": [
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "watcher"}
+            ],
+        }
+    )
+    try:
+        ran = tool(*WEB, "--for", "6s", "--as", "watcher", "-o", "json")
+    finally:
+        cluster.kubectl.delete("clusterrolebinding", "watch-test")
+        cluster.kubectl.delete("clusterrole", "watch-test")
+    assert ran.code == 0, ran.story()
+    gaps = ran.report["watch"]["gaps"]
+    assert any("not allowed to watch endpointslices in kube-system" in gap for gap in gaps), gaps
+    assert any("not allowed to watch events in shop" in gap for gap in gaps), gaps
+    assert sum(each["asked"] for each in ran.report["watch"]["series"]), ran.story()
