@@ -41,7 +41,7 @@ def pytest_terminal_summary(
     for line in (*confusion.mistaken(asked), confusion.total(asked)):
         terminalreporter.write_line(line)
     if config.getoption("--confusion"):
-        confusion.update(asked, FAULTS)
+        confusion.update(asked, {name: fault.slug for name, fault in FAULTS.items()})
 
 
 def pytest_configure() -> None:

@@ -1,7 +1,7 @@
 """Which cause was named first in each scenario: shown after a run, kept in docs/confusion.md.
 
-The page is brought up to date by the scenarios of a run (`make docs-confusion`); those that were
-not asked keep their line, those that are no more lose it.
+The page is brought up to date by the scenarios of a run (`make docs-confusion`); of those that were
+not asked it keeps what an earlier run found, those that are no more lose their line.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PAGE = Path(__file__).parent.parent / "docs" / "confusion.md"
-HEALTHY, INCONCLUSIVE = "(healthy)", "(inconclusive)"
+HEALTHY, INCONCLUSIVE, UNASKED = "(healthy)", "(inconclusive)", "(not asked)"
 
 HEAD = """# What was named first
 
@@ -40,13 +40,13 @@ class Asked:
 
 def total(all_asked: Iterable[Asked]) -> str:
     """One sentence about them all."""
-    asked = list(all_asked)
+    asked = [each for each in all_asked if each.named != UNASKED]
     healthy = [each for each in asked if each.expected == HEALTHY]
     alarms = [each for each in healthy if each.named not in (HEALTHY, INCONCLUSIVE)]
     right = sum(each.right for each in asked)
     unsure = sum(each.named == INCONCLUSIVE for each in asked)
     return (
-        f"{len(asked)} scenarios, {right} right; {len(healthy)} of them healthy, "
+        f"{len(asked)} scenarios asked, {right} right; {len(healthy)} of them healthy, "
         f"{len(alarms)} false alarms; {unsure} inconclusive."
     )
 
@@ -54,7 +54,7 @@ def total(all_asked: Iterable[Asked]) -> str:
 def mistaken(asked: Iterable[Asked]) -> Iterator[str]:
     """What is off the diagonal, a line each."""
     for each in asked:
-        if not each.right:
+        if not each.right and each.named != UNASKED:
             yield f"{each.scenario}: {each.named} instead of {each.expected}"
 
 
@@ -65,7 +65,7 @@ def markdown(asked: Iterable[Asked]) -> str:
     for each in rows:
         named.setdefault(each.expected, Counter())[each.named] += 1
     lines = [HEAD.format(healthy=HEALTHY, total=total(rows))]
-    lines += ["| expected | scenarios | right | first instead |", "|---|--:|--:|---|"]
+    lines += ["| expected | scenarios | right | otherwise |", "|---|--:|--:|---|"]
     for slug, counts in sorted(named.items()):
         others = ", ".join(f"{name} {n}" for name, n in sorted(counts.items()) if name != slug)
         lines.append(f"| {slug} | {counts.total()} | {counts[slug]} | {others} |")
@@ -84,7 +84,13 @@ def read(page: str) -> Mapping[str, Asked]:
     }
 
 
-def update(asked: Iterable[Asked], known: Iterable[str]) -> None:
-    """Put these into the page, in the order of the scenarios that are known."""
-    rows = {**read(PAGE.read_text("utf-8")), **{each.scenario: each for each in asked}}
-    PAGE.write_text(markdown(rows[name] for name in known if name in rows), "utf-8")
+def update(asked: Iterable[Asked], expected: Mapping[str, str | None]) -> None:
+    """Put these into the page, among all scenarios that there are and what each has to name."""
+    earlier = read(PAGE.read_text("utf-8"))
+    now = {each.scenario: each for each in asked}
+    rows = []
+    for name, slug in expected.items():
+        unasked = Asked(scenario=name, expected=slug or HEALTHY, named=UNASKED)
+        known = now.get(name) or earlier.get(name, unasked)
+        rows.append(replace(known, expected=unasked.expected))
+    PAGE.write_text(markdown(rows), "utf-8")

@@ -27,9 +27,10 @@ def test_what_was_named_instead_is_counted() -> None:
         Asked(scenario="b", expected="x", named="y"),
         Asked(scenario="c", expected=confusion.HEALTHY, named="y"),
         Asked(scenario="d", expected=confusion.HEALTHY, named=confusion.INCONCLUSIVE),
+        Asked(scenario="e", expected="x", named=confusion.UNASKED),
     ]
     assert confusion.total(asked) == (
-        "4 scenarios, 1 right; 2 of them healthy, 1 false alarms; 1 inconclusive."
+        "4 scenarios asked, 1 right; 2 of them healthy, 1 false alarms; 1 inconclusive."
     )
     assert next(confusion.mistaken(asked)) == "b: y instead of x"
-    assert "| x | 2 | 1 | y 1 |" in confusion.markdown(asked)
+    assert "| x | 3 | 1 | (not asked) 1, y 1 |" in confusion.markdown(asked)
