@@ -89,6 +89,10 @@ faults: $(READY) ## List the faults the test cluster can have
 bench: cluster-ready ## Measure the tool on the test cluster
 	@$(BIN)/python -m benchmarks
 
+.PHONY: bench-sweep
+bench-sweep: cluster-ready ## Measure sweeps of up to 5,000 simulated nodes; takes half an hour
+	@$(BIN)/python -m benchmarks.sweep
+
 # -- release -----------------------------------------------------------------------------------
 
 .PHONY: frozen

@@ -35,8 +35,11 @@ def of_node(evidence: Evidence, node: str) -> dict[str, Said]:
 
 
 def answers(healthy: Mapping[str, Said], ill: Mapping[str, Said]) -> Answers:
-    """Of every kind of node. Roles that only an ill node is asked for are the ill one's."""
-    torn = {role: Said(summary=tear(said.summary), log=said.log) for role, said in healthy.items()}
+    """Of every kind of node. A torn summary makes the tool ask what it asks of an ill node."""
+    torn = {
+        role: Said(summary=tear(said.summary), log=said.log)
+        for role, said in {**ill, **healthy}.items()
+    }
     return {Kind.PLAIN: healthy, Kind.ILL: ill, Kind.TORN: torn}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-LABEL = "dnsdebug.test/simulated"
+LABEL = "dnsdebug.test/simulated"  # its value is the power of ten above the node's number
 KUBELET_PORT = 10350
 NETWORK = "10.200"  # the first half of every simulated node's address
 VERSIONS = ("v1.33.9", "v1.34.6", "v1.35.4")
@@ -48,6 +48,15 @@ def nodes(numbers: Iterable[int], *, stuck: bool = False) -> Iterator[dict[str, 
         yield node(index, kind_of(index, stuck=stuck))
 
 
+def within(count: int) -> str:
+    """The label selector of the first so many: a power of ten, or all there are."""
+    return f"{LABEL} in ({','.join(sorted({_above(index) for index in range(count)}))})"
+
+
+def _above(index: int) -> str:
+    return str(10 ** len(str(index)))
+
+
 def name(index: int, kind: Kind) -> str:
     return f"sim-{kind}-{index:05}"
 
@@ -58,7 +67,7 @@ def node(index: int, kind: Kind) -> dict[str, Any]:
     address = f"{NETWORK}.{index // 250}.{index % 250 + 1}"
     system = "windows" if kind is Kind.WINDOWS else "linux"
     labels = {
-        LABEL: "yes",
+        LABEL: _above(index),
         "kubernetes.io/hostname": name(index, kind),
         "kubernetes.io/os": system,
         "kubernetes.io/arch": "amd64",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,18 +45,20 @@ class Simulation:
         self.cluster.daemons.require("kwok")
         # Every node starts with this taint, and the node controller takes it from those that are
         # Ready.
-        wait_for("the node controller has seen every node", self._settled, timeout=300, interval=1)
+        wait_for("the node controller has seen every node", self._settled, timeout=900, interval=1)
 
     def _register(self, node: dict[str, Any]) -> Reply:
         return self.session.post(NODES, node)
 
     def _settled(self) -> bool:
-        found = self.session.request("GET", NODES, query={"labelSelector": LABEL}, timeout=60).body
-        return all(
-            f"-{Kind.SILENT}-" in node["metadata"]["name"]
-            or NOT_READY not in (taint["key"] for taint in node["spec"].get("taints", ()))
-            for node in found["items"]
-        )
+        """Page by page up to the first that is not: thousands of nodes are many megabytes."""
+        query, more = {"labelSelector": LABEL, "limit": "100"}, "first"
+        while more:
+            found = self.session.get(NODES, **query).body
+            if not all(map(_is_settled, found["items"])):
+                return False
+            query["continue"] = more = found["metadata"].get("continue", "")
+        return True
 
     def remove(self) -> None:
         """Take all simulated nodes away."""
@@ -67,6 +69,12 @@ class Simulation:
     def _names(self) -> list[str]:
         found = self.session.get(NODES, labelSelector=LABEL, limit="1").body
         return [node["metadata"]["name"] for node in found["items"]]
+
+
+def _is_settled(node: Mapping[str, Any]) -> bool:
+    """Ready and free of the taint, or never to be."""
+    taints = (taint["key"] for taint in node["spec"].get("taints", ()))
+    return f"-{Kind.SILENT}-" in node["metadata"]["name"] or NOT_READY not in taints
 
 
 @contextmanager

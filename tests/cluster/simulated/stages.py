@@ -81,13 +81,8 @@ def _documents(answers: Answers) -> Iterator[dict[str, Any]]:
     # kwok watches no nodes without a stage for them. They are registered as they are to be.
     yield _stage("node-never", "Node", [_in(".metadata.name", "none")], {"delete": False})
     ours = {MANAGED_BY: MANAGER}
+    # Nothing removes them: they have no grace period, and are gone once they are deleted.
     alive = [{"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}]
-    yield _stage(
-        "pod-gone",
-        "Pod",
-        [{"key": ".metadata.deletionTimestamp", "operator": "Exists"}],
-        {"delete": True},
-    )
     yield _stage(
         "pod-starts",
         "Pod",
