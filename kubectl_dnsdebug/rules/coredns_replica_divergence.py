@@ -124,6 +124,10 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
         reach = near[0] if near else asked[0][1]
         if not near and not reach.saw(Status.CONNECTION_REFUSED):
             raise Missing(f"no probe on {bad.node} tells a silent DNS pod from a broken way to it")
+        if near and not _hears(seen, bad.node):
+            raise Missing(
+                f"no server at all answers on {bad.node}: it may be the node, not the pod"
+            )
         where = "even on its own node" if near else "at all"
         tcp = [r for p, _ in asked for r in _over_tcp(seen, p, bad)]
         proven = proves_silence([*(r for _, r in asked), *tcp])
@@ -141,6 +145,12 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
             settles="" if proven else "more questions, for so few may all be lost: run it again",
         )
     return None
+
+
+def _hears(seen: Observed, node: str) -> bool:
+    """Whether any place on that node got an answer of anybody."""
+    here = {v.id for v in seen.evidence.vantages if v.node == node}
+    return any(a.vantage in here and a.status.is_answer for a in seen.answers)
 
 
 def _over_tcp(seen: Observed, place: Vantage, endpoint: Endpoint) -> list[Reach]:

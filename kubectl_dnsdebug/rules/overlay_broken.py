@@ -59,8 +59,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     proof = [home for home in homes if home is not None and home.fine]
     if _kept_out(seen, subject, [e for e, _ in lost]):
         return
-    if all(_cut_off(seen, subject, e.node) for e, _ in lost) and _is_sound(seen, subject, lost):
-        return  # the one node that nobody reaches is to be repaired, not those that do not
+    if _fault_of_others(seen, subject, {endpoint.node for endpoint, _ in lost}):
+        return
     samples = [_from(seen, subject, endpoint) for endpoint, _ in lost]
     if any(reach.answered for sample in samples for reach in sample):
         return  # a way that loses packets, which is another thing than none
@@ -140,35 +140,54 @@ def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bo
         return False
 
 
-def _cut_off(seen: Observed, subject: Subject, home: str) -> bool:
-    """Whether another node than this one, and every one that asked, gets no answer from that node,
-    whose own pods reach none beyond it."""
-    inward, outward, askers = [], [], set()
-    for place in _plain(seen):
-        for endpoint, reach in symptoms.replicas(seen, place).remote:
-            if place.node == home:
-                outward.append(reach)
-            elif endpoint.node == home:
-                inward.append(reach)
-                askers.add(place.node)
-    alone = forwarding.nothing_leaves(seen, node(home)) if not outward else True
-    return alone and len(askers | {subject.name}) > 1 and all(r.dead for r in (*inward, *outward))
+def _fault_of_others(seen: Observed, subject: Subject, homes: set[str]) -> bool:
+    """Whether it is those nodes that nobody reaches and that reach nobody, while this one is sound:
+    they are to be repaired, not those that do not reach them.
+
+    Only where further nodes were asked for, who can tell. Raises Missing where they did not.
+    """
+    asked = {each.name for each in seen.subjects if each.scope is Scope.NODE}
+    others = asked - homes - {subject.name}
+    if not others:
+        return False
+    for home in homes:
+        inward = _ways(seen, others, {home})
+        if not inward:
+            raise Missing(f"no third node tells whether {home} is out of reach for all")
+        outward = _ways(seen, {home}, _dns_nodes(seen) - {home})
+        if not outward and not _upstreams_are_silent(seen, home):
+            return False
+        if any(not reach.dead for reach in (*inward, *outward)):
+            return False
+    targets = _dns_nodes(seen) - homes - {subject.name}
+    out = _ways(seen, {subject.name}, targets)
+    into = _ways(seen, others, {subject.name})
+    if any(reach.fine for reach in (*out, *into)):
+        return True
+    if (targets and not out) or (subject.name in _dns_nodes(seen) and not into):
+        raise Missing(f"nobody tells whether {subject.name} is cut off itself")
+    return False
 
 
-def _is_sound(seen: Observed, subject: Subject, lost: list[tuple[Endpoint, Reach]]) -> bool:
-    """Whether the node reaches, or is reached by, any other than those."""
-    homes = {endpoint.node for endpoint, _ in lost}
-    return any(
-        reach.fine
-        for place in _plain(seen)
-        if place.node not in homes
+def _dns_nodes(seen: Observed) -> set[str]:
+    return {each.node for each in seen.dns_endpoints if each.ready}
+
+
+def _ways(seen: Observed, start: set[str], end: set[str]) -> list[Reach]:
+    """How plain pods of some nodes do with the DNS pods of others."""
+    return [
+        reach
+        for place in seen.evidence.vantages
+        if place.role is Role.CONTROL and place.node in start
         for endpoint, reach in symptoms.replicas(seen, place).remote
-        if subject.name in (place.node, endpoint.node) and endpoint.node not in homes
-    )
+        if endpoint.node in end
+    ]
 
 
-def _plain(seen: Observed) -> list[Vantage]:
-    return [v for v in seen.evidence.vantages if v.role is Role.CONTROL and not v.failure]
+def _upstreams_are_silent(seen: Observed, home: str) -> bool:
+    """Raises Missing where they were not asked there."""
+    seen.default(node(home))
+    return forwarding.nothing_leaves(seen, node(home))
 
 
 def _at_home(seen: Observed, endpoint: Endpoint) -> Reach | None:
