@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kubectl_dnsdebug.model import DnsdebugError, Evidence, Purpose, Request
+from kubectl_dnsdebug import evidence
+from kubectl_dnsdebug.model import DnsdebugError, Purpose, Request
 from kubectl_dnsdebug.terminal import conclude, live
 from kubectl_dnsdebug.terminal.output import show
 from kubectl_dnsdebug.terminal.progress import counted, progress
@@ -45,8 +46,8 @@ def diff(session: Session, word: str, given: dict[str, Any]) -> None:
     request = replace(_request(session, found, {**given, "names": ()}), purpose=Purpose.DIFF)
     secrets = tuple(given["pull_secrets"])
     draft = node_plan.draft(session, found, request, live.made_by(), secrets)
-    evidence, code = _run(session, draft)
-    conclude.conclude(evidence, given, code)
+    text, code = _run(session, draft)
+    conclude.conclude(evidence.load(text), given, code)
 
 
 def diagnose(session: Session, words: Sequence[str], given: dict[str, Any]) -> None:
@@ -65,8 +66,9 @@ def diagnose(session: Session, words: Sequence[str], given: dict[str, Any]) -> N
         return
     if len(draft.fit) > ASK_FROM and not given["yes"]:
         _agree(dry_run.plan(draft))
-    evidence, code = _run(session, draft)
-    conclude.conclude(evidence, given, code)
+    text, code = _run(session, draft)
+    del found, draft  # thousands of nodes are not held twice
+    conclude.conclude(evidence.load(text), given, code)
 
 
 def _request(session: Session, found: Nodes, given: dict[str, Any]) -> Request:
@@ -93,10 +95,9 @@ def _agree(plan: str) -> None:
     click.confirm("Go on?", abort=True, err=True)
 
 
-def _run(session: Session, draft: NodePlan) -> tuple[Evidence, int | None]:
-    """The evidence, and the code to leave with after an interruption: then it holds what came in
+def _run(session: Session, draft: NodePlan) -> tuple[str, int | None]:
+    """The evidence file, and the code to leave with after an interruption: it has what came in
     before."""
-    from kubectl_dnsdebug import evidence
     from kubectl_dnsdebug.collect import cleanup
     from kubectl_dnsdebug.collect.ledger import Ledger
     from kubectl_dnsdebug.collect.node_run import NodeRun
@@ -114,4 +115,4 @@ def _run(session: Session, draft: NodePlan) -> tuple[Evidence, int | None]:
             cleanup.settle(session, ledger)  # the signal may have come while it was doing this
     if code:
         click.echo("interrupted: this is what had come in; the pods are removed", err=True)
-    return evidence.load(evidence.dump(run.evidence(stopped))), code
+    return evidence.dump(run.evidence(stopped)), code
