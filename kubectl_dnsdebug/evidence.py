@@ -7,6 +7,7 @@ walks the same path.
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from collections.abc import Mapping
 from enum import StrEnum
@@ -18,6 +19,7 @@ from kubectl_dnsdebug.hygiene import one_line, read_json
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Subject
 
 FORMAT = "dnsdebug.evidence/v1"
+_FILE = json.JSONEncoder(indent=1, ensure_ascii=False)
 
 
 class EvidenceError(DnsdebugError):
@@ -26,7 +28,9 @@ class EvidenceError(DnsdebugError):
 
 def dump(evidence: Evidence) -> str:
     """The file's text. Fields at their default are left out."""
-    return json.dumps({"format": FORMAT, **_plain(evidence)}, indent=1, ensure_ascii=False) + "\n"
+    text = io.StringIO()  # of thousands of nodes: not all pieces at once, then all of it again
+    text.writelines(_FILE.iterencode({"format": FORMAT, **_plain(evidence)}))
+    return text.getvalue() + "\n"
 
 
 def load(text: str) -> Evidence:
