@@ -86,4 +86,5 @@ def test_roles_grant_what_the_tool_does() -> None:
             assert "secrets" not in rule["resources"]
             if set(rule["verbs"]) & {"create", "delete", "patch"}:
                 name = role["metadata"]["name"]
-                assert name.removeprefix("dnsdebug-") in ("pod", "companions", "nodes", "deep", "ask")
+                known = {"pod", "companions", "nodes", "deep", "ask"}
+                assert name.removeprefix("dnsdebug-") in known
