@@ -39,8 +39,6 @@ from kubectl_dnsdebug.plan.spots import Spot
 
 TICK = 0.5  # seconds between two looks at what has come
 TAIL = 6.0  # seconds after the end in which the last answers may come
-# Seconds that it asks on, unheard, with --deep: a node tells of flows that are in use.
-LOOK = 30.0
 GRACE = 60  # seconds until the kubelet kills a sibling that a killed watch left
 Tell = Callable[[Watch], None]
 
@@ -124,7 +122,7 @@ def _places(seen: Observed, target: Target, request: Request) -> Iterator[Spot]:
             node=pod.node,
             host=pod.name if role is Role.TARGET else name,
             container=name if role is Role.TARGET else manifests.CONTAINER,
-            plan=watching.plan(seen, role, pod, request.watch + (LOOK if request.deep else 0)),
+            plan=watching.plan(seen, role, pod, request.watch),
             reason=reason,
         )
 
@@ -187,7 +185,7 @@ def _look_on(
                 names=names,
             )
         )
-        if elapsed > length + (0.0 if seen.evidence.request.deep else TAIL):
+        if elapsed > length + TAIL:
             return
 
 

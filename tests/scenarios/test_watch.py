@@ -46,7 +46,7 @@ def meanwhile(do: Callable[[], None], after: float) -> Iterator[None]:
 
 @contextmanager
 def stuck(cluster: Cluster) -> Iterator[None]:
-    """In eight seconds the Service has no rule on w1 for a moment, and flows keep what they get.
+    """In twelve seconds the Service has no rule on w1 for a moment, and flows keep what they get.
 
     kube-proxy would mend that within seconds, so it is stuck.
     """
@@ -64,7 +64,7 @@ def stuck(cluster: Cluster) -> Iterator[None]:
 
     with paused(cluster, cluster.agents("w1").kube_proxy):
         try:
-            with meanwhile(flush, 8):
+            with meanwhile(flush, 12):
                 yield
         finally:
             node.run("conntrack", "-D", "-p", "udp", "--orig-dst", server, check=False)
@@ -252,14 +252,6 @@ def test_a_race_that_comes_and_goes(cluster: Cluster, tool: Tool) -> None:
     assert (ran.code, ran.first) == (0, "conntrack-race"), ran.story()
     steps = [bar["step"] for bar in ran.report["watch"]["histogram"] if bar["lookups"]]
     assert any("second time" in step for step in steps), ran.story()
-
-
-def test_the_node_proves_the_flow_that_got_stuck(cluster: Cluster, tool: Tool) -> None:
-    with stuck(cluster):
-        ran = tool(*WEB, "--for", "25s", "--deep", "-o", "json")
-    assert (ran.code, ran.first) == (4, "conntrack-stale-udp"), ran.story()
-    assert ran.report["causes"][0]["confidence"] == "certain", ran.story()
-    assert not tool.leftovers()
 
 
 def test_a_user_who_may_not_follow_the_cluster(cluster: Cluster, tool: Tool) -> None:
