@@ -90,7 +90,7 @@ def _typed(kind: Any, value: Any) -> Any:
     if kind is Subject:
         return Subject.parse(_as(str, value))
     if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
+        hints = _hints(cast(type, kind))
         fields = {name: _typed(hints.get(name, Any), v) for name, v in _as(dict, value).items()}
         return cast(type, kind)(**fields)
     if get_origin(kind) is tuple:

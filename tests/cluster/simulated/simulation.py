@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubectl_dnsdebug.api import kubeconfig
+from kubectl_dnsdebug.api.cluster import ClusterError as SessionError
 from kubectl_dnsdebug.api.cluster import Reply, Session, open_session
 from tests.cluster import build
 from tests.cluster.cluster import Cluster
@@ -62,9 +63,15 @@ class Simulation:
 
     def remove(self) -> None:
         """Take all simulated nodes away."""
-        query = {"labelSelector": LABEL}
-        self.session.request("DELETE", NODES, query=query, timeout=120)
-        wait_for("no simulated node is left", lambda: not self._names(), timeout=60)
+        wait_for("no simulated node is left", self._removed, timeout=600)
+
+    def _removed(self) -> bool:
+        # Thousands may take longer than the server gives one request.
+        with suppress(SessionError):
+            query = {"labelSelector": LABEL}
+            self.session.request("DELETE", NODES, query=query, timeout=120)
+            return not self._names()
+        return False
 
     def _names(self) -> list[str]:
         found = self.session.get(NODES, labelSelector=LABEL, limit="1").body
@@ -97,8 +104,8 @@ def simulation(cluster: Cluster, answers: Answers) -> Iterator[Simulation]:
         for name in ("kwok", "simulated-kubelet"):
             cluster.daemons.stop(name)
         master.run("ip", "route", "del", "local", *ROUTE.split(), check=False)
-        running.remove()
         plane.restart_controller_manager()
+        running.remove()
 
 
 def _start(cluster: Cluster, kwok: Path, answers: Answers) -> None:
