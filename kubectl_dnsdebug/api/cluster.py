@@ -227,6 +227,7 @@ class Session:
         left = max(0.001, deadline - time.monotonic())
         with self._lock:
             self.requests += 1
+        sent = time.time()
         response: BaseHTTPResponse = self._pool.urlopen(
             call.method,
             call.url,
@@ -239,7 +240,7 @@ class Session:
             preload_content=False,
         )
         if not self._answered:
-            self._ahead = ahead(response)
+            self._ahead = ahead(response, sent)
         self._answered = True
         return response
 

@@ -59,13 +59,14 @@ class Reply:
         return one_line(str(known.get(key) or ""), 600)
 
 
-def ahead(response: BaseHTTPResponse) -> float:
-    """Seconds by which the server's clock is before ours, to a second; 0 where it does not say."""
+def ahead(response: BaseHTTPResponse, sent: float) -> float:
+    """Seconds by which the server's clock is before ours; 0 where it does not say, or where what it
+    says fits: it wrote whole seconds, some time between our asking (`sent`) and now."""
     try:
-        told = parsedate_to_datetime(response.headers.get("Date", ""))
+        told = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
     except (TypeError, ValueError):
         return 0.0
-    return told.timestamp() - time.time()
+    return min(told - (sent - 1), 0.0) + max(told - time.time(), 0.0)
 
 
 def decode(content: bytes) -> str:
