@@ -66,8 +66,8 @@ def screen_has_our_lines_only(text: str, made: report.Report) -> None:
 
 _ALLOWED = """
     html head meta title style body svg symbol circle path a header h1 h2 h3 h4 p nav ul li main
-    section div strong span article ol time code pre dl dt dd figure figcaption text g rect use table
-    caption thead tbody tr th td small wbr br i details summary footer
+    section div strong span article ol time code pre dl dt dd figure figcaption text g rect use
+    table caption thead tbody tr th td small wbr br i details summary footer
 """
 ALLOWED = frozenset(_ALLOWED.split())
 VOID = {"meta", "br", "wbr", "circle", "path", "rect", "use"}
