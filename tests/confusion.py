@@ -76,7 +76,7 @@ def markdown(asked: Iterable[Asked]) -> str:
 
 def read(page: str) -> Mapping[str, Asked]:
     """The scenarios of a page, by name."""
-    rows = re.findall(r"^\| (\S+) \| (\S+) \| (\S+) \|$", page.partition("## Each")[2], re.M)
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| ([^|]+) \|$", page.partition("## Each")[2], re.M)
     return {
         scenario: Asked(scenario=scenario, expected=expected, named=named)
         for scenario, expected, named in rows

@@ -51,6 +51,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     reach = seen.reach(own, server)
     if not reach.fine:
         return
+    walked = seen.ask(own, probe="walk.")
+    for suffix in symptoms.inherited(seen.conf(own)):
+        if walked and not any(a.name.endswith(f".{suffix}.") for a in walked):
+            raise Missing(f"no name under {suffix}, which it may wait for, was asked at {own.id}")
     asked = seen.ask(own, server=server)
     if not all(symptoms.says_something(a) and (a.ms or 0.0) < _QUICK for a in asked):
         return  # something is slow or lost for single questions, too

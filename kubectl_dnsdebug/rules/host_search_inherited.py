@@ -39,6 +39,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         raise Missing(f"the search list was not walked at {own.id}")
     suffix, bad = next(_failing(walked, suffixes), ("", ()))
     if not bad:
+        for each in suffixes:
+            if not any(a.name.endswith(f".{each}.") for a in walked):
+                raise Missing(f"no name under {each} was asked at {own.id}")
         return
     reach = seen.reach(own, bad[0].server)
     if not reach.fine or not any(map(symptoms.gives_address, reach.answers)):
