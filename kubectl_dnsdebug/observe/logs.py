@@ -74,7 +74,7 @@ def recent(
 
 def _left_behind(seen: Observed, id: str) -> bool:
     pod = pod_of(seen, id)
-    return id.startswith("log-previous/") and pod is not None and pod.ready
+    return id.startswith("log-previous/") and (pod is None or pod.ready)
 
 
 def pod_of(seen: Observed, id: str) -> Pod | None:
