@@ -204,9 +204,9 @@ def test_the_evidence_of_a_run() -> None:
     assert [id for id in facts if id.startswith("swept/")] == [f"swept/{n}" for n in "abcd"]
     looked = [v.node for v in found.vantages]
     assert looked == sorted(looked)
-    assert (len(looked), looked.count("b")) == (8, 4)
+    assert (len(looked), looked.count("b")) == (10, 4)
     assert {t.vantage for t in found.transcripts} == {v.id for v in found.vantages}
-    assert [each.fate for each in found.made] == ["removed"] * 10
+    assert [each.fate for each in found.made] == ["removed"] * 13
 
 
 def test_a_run_that_is_broken_off_has_evidence_all_the_same() -> None:
@@ -227,7 +227,7 @@ def test_a_run_that_is_broken_off_has_evidence_all_the_same() -> None:
 def test_very_many_pods_are_told_by_their_number() -> None:
     with FakeNodes({f"n{i}": fine for i in range(40)}) as api:
         found = run(api)
-    assert [(each.what, each.fate) for each in found.made] == [(f"80 pods in {HOME}", "removed")]
+    assert [(each.what, each.fate) for each in found.made] == [(f"120 pods in {HOME}", "removed")]
 
 
 # The command

@@ -47,14 +47,20 @@ class NodePlan:
         return self.evidence.request.home
 
     @property
+    def first(self) -> tuple[Role, ...]:
+        """What every node is looked at from, whether ill or not."""
+        few = len(self.fit) <= IN_FLIGHT
+        return (*FIRST_WAVE, Role.HOSTNET) if few else FIRST_WAVE
+
+    @property
     def pods(self) -> int:
-        """Pods for each node, and as many more where these find it ill."""
-        return len(FIRST_WAVE)
+        """Pods for each node; up to four where these find it ill."""
+        return len(self.first)
 
     @property
     def queries(self) -> int:
         """DNS queries to one node's healthy answer, at most."""
-        return sum(self.plans[role].cost for role in FIRST_WAVE)
+        return sum(self.plans[role].cost for role in self.first)
 
     @property
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 
@@ -53,7 +53,9 @@ class Sweep:
         self._done: dict[str, Fact] = {}
         self._visits: dict[str, Visit] = {}
         self._hosts: dict[str, tuple[Visit, Role, Spot]] = {}  # by the names of their pods
+        self._makes: dict[str, Future[None]] = {}
         self._groups: Counter[str] = Counter()
+        self._first = plan.first
         self._barred: dict[Role, str] = {}  # what the namespace does not admit
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._over = threading.Event()
@@ -121,7 +123,7 @@ class Sweep:
             self._number += 1
             visit = Visit(node=node, number=self._number, until=now + self._plan.limit)
             self._visits[node] = visit
-            self._start(visit, FIRST_WAVE)
+            self._start(visit, self._first)
 
     def _start(self, visit: Visit, roles: Iterable[Role]) -> None:
         now = time.monotonic()
@@ -132,7 +134,7 @@ class Sweep:
         visit.open |= set(spots)
         for role, spot in spots.items():
             self._hosts[spot.host] = (visit, role, spot)
-            self._makers.submit(self._make, visit, role, spot)
+            self._makes[spot.host] = self._makers.submit(self._make, visit, role, spot)
 
     def _listen(self) -> None:
         """Take in what has come; wait a little when nothing has."""
@@ -188,17 +190,20 @@ class Sweep:
         if role in FIRST_WAVE and later:
             self._postpone(visit, why)
             return
-        if role in SECOND_WAVE and not later:
-            self._barred[role] = one_line(why)
-        elif role in FIRST_WAVE:
+        if role in SECOND_WAVE:
+            self._first = FIRST_WAVE
+            if not later:
+                self._barred[role] = one_line(why)
+        else:
+            visit.hopeless = True
             self._refusals += 1
             if self._refusals >= MOST_REFUSALS:
                 self.trouble = f"{self._refusals} pods in a row had been refused: {one_line(why)}"
-        visit.hopeless = True
         self._fail(visit, role, why)
 
     def _postpone(self, visit: Visit, why: str) -> None:
         """Back to the queue, and fewer at a time from now on."""
+        self._first = FIRST_WAVE
         self._leave(visit)
         self._queue.appendleft(visit.node)
         self._room = max(1.0, float(len(self._visits)))
@@ -237,7 +242,8 @@ class Sweep:
             for each, why in self._barred.items():
                 visit.failures.setdefault(each, why)
             visit.second = True
-            self._start(visit, [r for r in SECOND_WAVE if r not in self._barred])
+            tried = {*visit.spots, *self._barred}
+            self._start(visit, [role for role in SECOND_WAVE if role not in tried])
         if not visit.open:
             self._finish(visit)
 
@@ -261,7 +267,7 @@ class Sweep:
         del self._visits[visit.node]
         for spot in visit.spots.values():
             del self._hosts[spot.host]
-            self._makers.submit(self._remove, spot)
+            self._makers.submit(self._remove, spot, self._makes.pop(spot.host))
 
     # What the other threads do
 
@@ -277,7 +283,10 @@ class Sweep:
         else:
             self._news.put(partial(self._made, visit))
 
-    def _remove(self, spot: Spot) -> None:
+    def _remove(self, spot: Spot, made: Future[None]) -> None:
+        """Not before it is made: what is still on its way would be left. It began before, so that
+        nobody waits for a turn that does not come."""
+        wait([made])
         if self._pace.turn():
             cleanup.settle_one(self._session, self._ledger, spot.namespace, spot.host)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kubectl_dnsdebug.model import Fact, Missing, Role, State
 from kubectl_dnsdebug.parse import summary
+from kubectl_dnsdebug.plan.node_spots import FIRST_WAVE
 from kubectl_dnsdebug.plan.spots import Spot
 
 
@@ -37,7 +38,8 @@ class Visit:
         if self.second or self.hopeless:
             return False
         try:
-            return bool(self.failures) or not all(map(_well, self.told.values()))
+            ill = any(role in FIRST_WAVE for role in self.failures)
+            return ill or not all(map(_well, self.told.values()))
         except Missing:
             return True
 

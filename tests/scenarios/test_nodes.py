@@ -37,7 +37,7 @@ def test_one_healthy_node(tool: Tool) -> None:
     ran = tool("node/w1", *HOME, "-o", "json")
     assert ran.code == 0, ran.story()
     assert set(rows(ran)) == {"w1"}
-    assert len(ran.report["made"]) == 2
+    assert len(ran.report["made"]) == 3
     assert not tool.leftovers()
 
 
@@ -84,8 +84,8 @@ def test_a_dead_kubelet_delays_no_other_node(cluster: Cluster, tool: Tool, tmp_p
     assert ran.code == 3, ran.story()
     found = swept(saved)
     assert "took no pod" in found["w2"]["data"]["failures"]["control"]
-    assert set(found["w1"]["data"]["summaries"]) == {"control", "default"}
-    assert set(found["cp"]["data"]["summaries"]) == {"control", "default"}
+    assert set(found["w1"]["data"]["summaries"]) == {"control", "default", "hostnet"}
+    assert set(found["cp"]["data"]["summaries"]) == {"control", "default", "hostnet"}
     assert not leftovers
     cluster.wait_ready()
 

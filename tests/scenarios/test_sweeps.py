@@ -14,6 +14,7 @@ ALL = {"cp", "w1", "w2"}
 # The nodes that have it; what the whole cluster has makes each of them ill.
 OF_NODES = {
     "bridge-nf-off": {"w1"},
+    "no-default-route": {"w1"},
     "kube-proxy-rules-missing": {"w1"},
     "cni-down-on-node": {"w1"},
     "overlay-broken": {"w1", "w2"},
@@ -70,11 +71,3 @@ def test_a_fault_of_the_cluster(cluster: Cluster, tool: Tool, tmp_path: Path, na
     assert by_health(ran, "ill") == ALL, ran.story()
     groups = ran.report["sweep"]["groups"]
     assert all(fault.slug in {each["rule"] for each in group["causes"]} for group in groups)
-
-
-def test_what_pods_do_not_feel(cluster: Cluster, tool: Tool, tmp_path: Path) -> None:
-    """Without a default route only the node's own packets to a Service die."""
-    with broken(cluster, FAULTS["no-default-route"]):
-        ran = swept(tool, tmp_path)
-    assert ran.report["causes"] == [], ran.story()
-    assert by_health(ran, "fine") == ALL
