@@ -160,13 +160,13 @@ def test_tls_and_a_token(
     }
     (tmp_path / "config").write_text(json.dumps(content))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    assert offered(capsys, "w") == ["web", ":4"]
+    assert offered(capsys, "we") == ["web", ":4"]
     assert secure.seen[0].headers["authorization"] == "Bearer secret"
     # A server whose certificate is not trusted gets no token.
     monkeypatch.setattr(secure, "seen", [])
     content["clusters"] = [{"name": "c", "cluster": {"server": secure.url}}]
     (tmp_path / "config").write_text(json.dumps(content))
-    assert offered(capsys, "w") == [":4"]
+    assert offered(capsys, "we") == [":4"]
     assert not secure.seen
 
 
@@ -177,7 +177,7 @@ def test_through_a_proxy(
     content = json.loads(kubeconfig.read_text())
     content["clusters"] = [{"name": "one", "cluster": server}]
     kubeconfig.write_text(json.dumps(content))
-    assert offered(capsys, "w") == [":4"]
+    assert offered(capsys, "we") == [":4"]
     (seen,) = api.seen
     assert (seen.method, seen.headers["proxy-authorization"]) == ("CONNECT", "Basic bWU6cHc=")
 

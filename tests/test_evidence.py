@@ -189,13 +189,12 @@ def test_any_value_anywhere_is_evidence_or_refused(data: st.DataObject) -> None:
     """One value of a good file replaced by some other JSON."""
     whole = json.loads(SMALL)
     place: Any = whole
-    for _ in range(6):
+    while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))
         key = data.draw(st.sampled_from(keys))
-        if isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
-            place = place[key]
-        else:
+        if not (isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())):
             break
+        place = place[key]
     place[key] = data.draw(JSON)
     try:
         found = load(json.dumps(whole))

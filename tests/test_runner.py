@@ -285,8 +285,8 @@ def test_a_tool_without_a_limit_of_its_own_gets_one(
     )
     (bare / "getent").chmod(0o755)
     text = frames.runner()
-    assert text.count("sleep 4 ") == 1
-    monkeypatch.setattr(frames, "runner", lambda: text.replace("sleep 4 ", "sleep 1 "))
+    assert text.count("patience:-4") == 1
+    monkeypatch.setattr(frames, "runner", lambda: text.replace("patience:-4", "patience:-1"))
     items = ["a -/1 getent now --", "b -/2 getent later"]
     started = time.monotonic()
     found = run(absolute(shell), *items, env={"PATH": f"{bare}:{os.environ['PATH']}"})

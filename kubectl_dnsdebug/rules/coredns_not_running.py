@@ -6,8 +6,9 @@ Pods that start and crash are other causes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
@@ -34,6 +35,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if any(_runs(pod) or dns_servers.crashing(pod) for pod in pods):
         return
     found = _no_pods(seen) if not pods else _stuck(seen, pods[0], len(pods))
+    if found and not seen.evidence.vantages:
+        # A server outside the cluster may do their work: only who asks it can tell.
+        settles = "a question from a pod: `kubectl dnsdebug pod/NAME` asks"
+        found = replace(found, confidence=Confidence.LIKELY, settles=settles)
     if found:
         yield found
 
