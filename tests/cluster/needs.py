@@ -30,6 +30,8 @@ FEATURES = {
     Path("/proc/sys/net/bridge/bridge-nf-call-iptables"): "br_netfilter",
     Path("/proc/sys/net/netfilter/nf_conntrack_max"): "nf_conntrack",
 }
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_FOR_ONE = 30  # of the daemons of one cluster
 
 
 def packages() -> list[str]:
@@ -51,7 +53,7 @@ def missing() -> list[str]:
         packages_missing.append("busybox-static")
     lacks = [f"package {package}: apt-get install {package}" for package in packages_missing]
     if not lacks:
-        lacks += _kernel()
+        lacks += _kernel() + _inotify()
     return lacks
 
 
@@ -69,6 +71,25 @@ def _kernel() -> list[str]:
     if run("iptables", "-w", "-t", "nat", "-S", check=False).returncode:
         lacks.append("kernel feature: iptables has no nat table")
     return lacks
+
+
+def _inotify() -> list[str]:
+    """Kubelets that get no inotify instance never register, and say so in their logs alone."""
+    limit = int(INOTIFY.read_text())
+    used = sum(map(_is_inotify, Path("/proc").glob("[0-9]*/fd/*")))
+    if used + INOTIFY_FOR_ONE <= limit:
+        return []
+    return [
+        f"{INOTIFY_FOR_ONE} inotify instances: {used} of {limit} are in use; stop another cluster, "
+        "or: sysctl fs.inotify.max_user_instances=1024"
+    ]
+
+
+def _is_inotify(descriptor: Path) -> bool:
+    try:
+        return descriptor.readlink().name == "anon_inode:inotify"
+    except OSError:  # closed by now
+        return False
 
 
 def check() -> None:
