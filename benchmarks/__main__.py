@@ -52,7 +52,6 @@ def measure(cluster: Cluster) -> None:
     ratios = [tool / by_hand for tool, by_hand in zip(healthy, floors, strict=True)]
     show("  ratio to the floor", *(Amount(ratio, "x") for ratio in ratios))
     counts(env, "healthy pod")
-    nodes(env)
     of_nodes(env)
     with FAULTS[DEAD].applied(cluster):
         dead = [timed(lambda: run([*TOOL, *TARGET], env)) for _ in range(3)]
@@ -60,21 +59,6 @@ def measure(cluster: Cluster) -> None:
         counts(env, "dead DNS")
     print()
     startup.main()
-
-
-def nodes(env: Mapping[str, str]) -> None:
-    """All three nodes of the cluster against one of them."""
-    home = ("-n", "shop")
-    run([*TOOL, "nodes", *home], env)
-    one: list[float] = []
-    three: list[float] = []
-    for _ in range(5):
-        one.append(timed(lambda: run([*TOOL, "node/w1", *home], env)))
-        three.append(timed(lambda: run([*TOOL, "nodes", *home], env)))
-    show("one node, whole run", *map(Amount, one))
-    show("sweep of 3 nodes, whole run", *map(Amount, three))
-    ratios = [all_of_them / single for single, all_of_them in zip(one, three, strict=True)]
-    show("  ratio to one node", *(Amount(ratio, "x") for ratio in ratios))
 
 
 TOOL = ["kubectl", "dnsdebug"]

@@ -49,8 +49,7 @@ class NodePlan:
     @property
     def first(self) -> tuple[Role, ...]:
         """What every node is looked at from, whether ill or not."""
-        few = len(self.fit) <= IN_FLIGHT
-        return (*FIRST_WAVE, Role.HOSTNET) if few else FIRST_WAVE
+        return (*FIRST_WAVE, Role.HOSTNET) if self.named else FIRST_WAVE
 
     @property
     def pods(self) -> int:

@@ -1,8 +1,8 @@
 """Where to stand on nodes, and on which nodes nobody can. Pure.
 
 A node is looked at in two waves: two pods on the pod network, and where these do not find all well
-two on the node's own, that need neither a sandbox's network nor the way out of one. With few nodes
-one of the latter comes at once: what is wrong with the node's own way may show nowhere else.
+two on the node's own, that need neither a sandbox's network nor the way out of one. Where nodes are
+named one of the latter comes at once: what is wrong with a node's own way may show nowhere else.
 """
 
 from __future__ import annotations

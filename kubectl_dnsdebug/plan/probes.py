@@ -60,7 +60,9 @@ def files(stage: Stage) -> Iterator[Probe]:
 
 def reach(stage: Stage) -> Iterator[Probe]:
     """Can each server be talked to? In-zone names, several source ports, both transports."""
-    if stage.by_host_file:
+    # A node's own way is asked for beside that of its pods: what is odd about it is asked there.
+    own_way = stage.role is Role.HOSTNET
+    if stage.by_host_file or own_way:
         often, few = 4, 1
     else:
         often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)
@@ -68,8 +70,9 @@ def reach(stage: Stage) -> Iterator[Probe]:
         # Both families of the Service in use; of those behind it only whether they answer.
         udp, tcp = (often, few) if place < MOST_IN_FULL else (2, 1)
         yield from _gates(stage, server, udp, tcp)
+    full = stage.is_target and not stage.frugal
     for server in stage.replicas:
-        yield from _gates(stage, server, 3 if stage.is_target and not stage.frugal else 2, 1)
+        yield from _gates(stage, server, 3 if full else 1 if own_way else 2, 1)
     if not stage.by_host_file:
         yield from _gates(stage, ANY_NS, 3, 1)
 
@@ -82,7 +85,7 @@ def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
 
 def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
-    if not stage.by_host_file:
+    if not stage.by_host_file and stage.role is not Role.HOSTNET:
         for server in (*stage.services, ANY_NS):
             yield ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
 

@@ -84,8 +84,8 @@ def test_a_dead_kubelet_delays_no_other_node(cluster: Cluster, tool: Tool, tmp_p
     assert ran.code == 3, ran.story()
     found = swept(saved)
     assert "took no pod" in found["w2"]["data"]["failures"]["control"]
-    assert set(found["w1"]["data"]["summaries"]) == {"control", "default", "hostnet"}
-    assert set(found["cp"]["data"]["summaries"]) == {"control", "default", "hostnet"}
+    assert set(found["w1"]["data"]["summaries"]) == {"control", "default"}
+    assert set(found["cp"]["data"]["summaries"]) == {"control", "default"}
     assert not leftovers
     cluster.wait_ready()
 

@@ -14,7 +14,6 @@ ALL = {"cp", "w1", "w2"}
 # The nodes that have it; what the whole cluster has makes each of them ill.
 OF_NODES = {
     "bridge-nf-off": {"w1"},
-    "no-default-route": {"w1"},
     "kube-proxy-rules-missing": {"w1"},
     "cni-down-on-node": {"w1"},
     "overlay-broken": {"w1", "w2"},
@@ -71,3 +70,14 @@ def test_a_fault_of_the_cluster(cluster: Cluster, tool: Tool, tmp_path: Path, na
     assert by_health(ran, "ill") == ALL, ran.story()
     groups = ran.report["sweep"]["groups"]
     assert all(fault.slug in {each["rule"] for each in group["causes"]} for group in groups)
+
+
+def test_a_node_s_own_way(tool: Tool, cluster: Cluster) -> None:
+    """Without a default route only the node's own packets to a Service die, while its pods and the
+    host's nameserver, on the node's own network here, are well: who names the node is told."""
+    with broken(cluster, FAULTS["no-default-route"]):
+        ran = tool("node/w1", "node/w2", "-n", "shop", "-o", "json")
+    assert (ran.code, ran.first) == (4, "no-default-route"), ran.story()
+    assert ran.report["causes"][0]["subject"] == "node/w1"
+    assert by_health(ran, "fine") == {"w2"}
+    assert not tool.leftovers()
