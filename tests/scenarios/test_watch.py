@@ -130,7 +130,8 @@ def test_losses_on_the_way_that_no_cause_explains_are_never_healthy(
     rows = [each for what in ("fresh", "fixed", "direct") for each in series(ran, what)]
     loss = sum(each["lost"] for each in rows) / sum(each["asked"] for each in rows)
     assert 0.1 < loss < 0.6, ran.story()
-    assert "at every server alike" in ran.out, ran.story()
+    # Which servers lost how many is chance; that it was seen at the Service is not.
+    assert "questions are lost" in ran.out, ran.story()
     waits = {each["libc"]: each["waits"] for each in ran.report["watch"]["clients"]}
     assert waits["glibc"][0]["seconds"] == 5, ran.story()
 
