@@ -61,33 +61,31 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     id, total, rise = _insert_failed(seen, own.node)
     if id and total == 0:
         return  # no entry was ever lost to another
-    for late, name, waited in waiting:
-        pair = _pair(seen, own, server, name)
-        if not pair:
-            continue
-        yield Found(
-            evidence=(
-                late,
-                *(a.id for a in pair),
-                *symptoms.ids(reach, most=1),
-                *([id] if id else []),
-            ),
-            args={
-                "pod": subject.name,
-                "waited": waited,
-                "server": server,
-                "asked": len(asked),
-                "node": own.node,
-                "proof": f" There insert_failed rose by {rise} within two seconds." if rise else "",
-            },
-            confidence=Confidence.CERTAIN if rise else Confidence.LIKELY,
-            settles=""
-            if rise
-            else "whether insert_failed of `conntrack -S` rises on the node while it happens"
-            if id
-            else "insert_failed of `conntrack -S` on the node (--deep)",
-        )
+    pairs = {late: _pair(seen, own, server, name) for late, name, _ in waiting}
+    told = [(late, waited) for late, _, waited in waiting if pairs[late]]
+    if not told:
         return
+    yield Found(
+        evidence=(
+            *(id for late, _ in told for id in (late, *(a.id for a in pairs[late]))),
+            *symptoms.ids(reach, most=1),
+            *([id] if id else []),
+        ),
+        args={
+            "pod": subject.name,
+            "waited": told[0][1],
+            "server": server,
+            "asked": len(asked),
+            "node": own.node,
+            "proof": f" There insert_failed rose by {rise} within two seconds." if rise else "",
+        },
+        confidence=Confidence.CERTAIN if rise else Confidence.LIKELY,
+        settles=""
+        if rise
+        else "whether insert_failed of `conntrack -S` rises on the node while it happens"
+        if id
+        else "insert_failed of `conntrack -S` on the node (--deep)",
+    )
 
 
 def _waiting(seen: Observed, own: Vantage) -> Iterator[tuple[str, str, str]]:

@@ -25,7 +25,7 @@ from kubectl_dnsdebug.observe.intermittent import weak_replicas
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import proves_silence
-from kubectl_dnsdebug.observe.watched import Series, watched
+from kubectl_dnsdebug.observe.watched import Series, What, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -209,6 +209,11 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
         pod = dns_servers.dns_pod(seen, endpoint.ip)
         heard = logs.upstream_errors(seen, pod, within=logs.FRESH) if pod else ()
         errors = [e for e in heard if e.name == answer.name]
+        if answer.status.is_silence and not errors and _loses(seen, answer.vantage):
+            raise Missing(
+                f"{answer.name} is lost at {endpoint.pod or endpoint.ip}, as other questions are "
+                "on that way: no word in its log tells one from the other"
+            )
         said = f" (its upstream {errors[-1].upstream}: {errors[-1].why})" if errors else ""
         return Found(
             evidence=(answer.id, others[0][1].id, *(e.id for e in errors[-1:])),
@@ -221,6 +226,17 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
             settles="" if errors else "the log of that DNS pod",
         )
     return None
+
+
+def _loses(seen: Observed, vantage: str) -> bool:
+    """Whether questions that every DNS pod answers by itself are lost there, now or in a watch."""
+    watch = watched(seen)
+    series = (What.FRESH, What.FIXED, What.DIRECT)
+    if watch and any(watch.fair(each).lost for each in watch.of(*series)):
+        return True
+    return any(
+        a.status.is_silence for a in seen.answers if a.vantage == vantage and "#reach." in a.id
+    )
 
 
 def _upstreams_are_silent(seen: Observed, places: list[Vantage]) -> bool:
