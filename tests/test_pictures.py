@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.model import Fact, Role, State, Status, Subject, Transport, pod
+from kubectl_dnsdebug.model import Fact, Role, State, Status, Subject, Transcript, Transport, pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.report import pictures
 from kubectl_dnsdebug.report.pictures import Form, HopState, Matrix
@@ -190,17 +191,37 @@ LOG = ("2025-01-01T00:00:00Z [FATAL] plugin/loop: Loop detected", "2025-01-01T00
 )
 def test_a_fact_proves_in_one_line(fact: Fact, line: str) -> None:
     seen = Observed(evidence(facts=(fact,)))
-    assert pictures.proofs(seen, [fact.id, "nothing"]) == {fact.id: line}
+    assert pictures.proofs(seen, {fact.id: "", "nothing": ""}) == {fact.id: line}
 
 
 def test_an_answer_proves_in_one_line() -> None:
     place = in_pod()
     lost = place.ask("reach.udp~1", SERVICE, API, DEAD)
     came = place.ask("reach.udp~2", SERVICE, API, "10.96.0.1", ms=3)
-    lines = pictures.proofs(observed(place), [lost, came, f"{place.vantage.id}#conf"])
+    conf = f"{place.vantage.id}#conf"
+    lines = pictures.proofs(observed(place), dict.fromkeys([lost, came, conf], ""))
     assert lines[lost] == f"dig {API} A @{SERVICE} over UDP: timeout"
     assert lines[came] == f"dig {API} A @{SERVICE} over UDP: noerror 10.96.0.1 in 3 ms"
-    assert lines[f"{place.vantage.id}#conf"].startswith("/etc/resolv.conf at target:shop/web-1: ")
+    assert lines[conf].startswith("/etc/resolv.conf at target:shop/web-1: ")
+
+
+def test_of_many_lines_those_that_speak_of_the_finding_prove() -> None:
+    flows = [
+        f"flow udp 17 src=10.244.1.{n} dst=10.96.0.10 sport=4000{n} dport=53" for n in range(9)
+    ]
+    long = Transcript(
+        id="host#flows", vantage="host", probe="host.flows", argv=(), out="\n".join(flows)
+    )
+    log = got(
+        "log/kube-system/dns", {"lines": ["[ERROR] a.test. failed", "[ERROR] b.test. failed"]}
+    )
+    seen = Observed(replace(evidence(facts=(log,)), transcripts=(long,)))
+    lines = pictures.proofs(
+        seen,
+        {long.id: "Port 40007 of 10.244.1.7 is stuck.", log.id: "a.test. does not resolve."},
+    )
+    assert lines[long.id].startswith(f"host.flows at host: {flows[7]}; ")
+    assert lines[log.id].endswith(": [ERROR] a.test. failed")
 
 
 def test_a_target_that_is_gone_leaves_empty_pictures() -> None:

@@ -151,7 +151,7 @@ def build(
         made=evidence.made,
         timing=evidence.timing,
         counts=evidence.counts,
-        evidence=pictures.proofs(seen, {id for f in flatten(causes) for id in f.evidence}),
+        evidence=pictures.proofs(seen, _to_prove(causes)),
         fail_on=fail_on,
         sweep=swept,
         watch=watched,
@@ -181,6 +181,15 @@ def everything(causes: Iterable[Cause]) -> Iterator[Cause]:
     for cause in causes:
         yield cause
         yield from everything(cause.explains)
+
+
+def _to_prove(causes: Iterable[Cause]) -> dict[str, str]:
+    """What each piece of evidence is there to prove, by its id: of several the gravest."""
+    said: dict[str, str] = {}
+    for found in flatten(causes):
+        for id in found.evidence:
+            said.setdefault(id, found.message)
+    return said
 
 
 def _unknowns(verdicts: Iterable[Verdict]) -> Iterable[Unknown]:

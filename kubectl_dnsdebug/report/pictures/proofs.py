@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from kubectl_dnsdebug.model import Answer, Fact, State, Transcript
 from kubectl_dnsdebug.observe.objects import Pod, at, items, read_node, read_pod
@@ -11,23 +11,38 @@ from kubectl_dnsdebug.observe.observed import Observed
 
 LONGEST = 240  # characters of one line
 TELLING = re.compile(r"\[(FATAL|ERROR|WARNING)\]|\b(fatal|error|fail|panic|denied|timeout)", re.I)
+_WORD = re.compile(r"[\w.:-]*\w")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ")
 
 
-def proofs(seen: Observed, ids: Iterable[str]) -> dict[str, str]:
-    """Evidence id to line, for the ids that the evidence has."""
-    wanted = set(ids)
+def proofs(seen: Observed, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Evidence id to line, for the ids that the evidence has.
+
+    `wanted` maps ids to what is to be proven by them: of long texts the lines that speak of the
+    same addresses, ports and names come first.
+    """
     found: dict[str, str] = {}
     for answer in seen.answers:
         if answer.id in wanted:
             found.setdefault(answer.id, _cut(describe(answer)))
     for transcript in seen.evidence.transcripts:
         if transcript.id in wanted and transcript.id not in found:
-            found[transcript.id] = _cut(_transcript(transcript))
+            words = _words(wanted[transcript.id])
+            found[transcript.id] = _cut(_transcript(transcript, words))
     for fact in seen.evidence.facts:
         if fact.id in wanted:
-            found[fact.id] = _cut(_fact(fact))
+            found[fact.id] = _cut(_fact(fact, _words(wanted[fact.id])))
     return found
+
+
+def _words(text: str) -> set[str]:
+    """Those that name one thing: with a digit or a dot in them, such as addresses and ports."""
+    return {word for word in _WORD.findall(text) if any(c.isdigit() or c == "." for c in word)}
+
+
+def _to_the_point(lines: Iterable[str], words: Collection[str]) -> list[str]:
+    """Lines with the most of these words first."""
+    return sorted(lines, key=lambda line: -len(_words(line) & set(words)))
 
 
 def describe(answer: Answer) -> str:
@@ -43,18 +58,21 @@ def describe(answer: Answer) -> str:
     return f"{answer.tool} {name} {answer.type}{whom}: {said}{took}{detail}"
 
 
-def _transcript(transcript: Transcript) -> str:
-    said = transcript.failure or "; ".join(filter(None, transcript.out.splitlines()))
+def _transcript(transcript: Transcript, words: Collection[str]) -> str:
+    lines = [*filter(None, transcript.out.splitlines())]
+    if len(transcript.out) > LONGEST:
+        lines = _to_the_point(lines, words)
+    said = transcript.failure or "; ".join(lines)
     what = "/etc/resolv.conf" if transcript.probe == "conf" else transcript.probe
     return f"{what} at {transcript.vantage.partition('#')[0]}: {said or 'no output'}"
 
 
-def _fact(fact: Fact) -> str:
+def _fact(fact: Fact, words: Collection[str]) -> str:
     if fact.state is not State.GOT:
         return f"{fact.id}: {fact.reason}"
     kind = fact.id.partition("/")[0]
     if kind in ("log", "log-previous"):
-        return f"{fact.id}: {_log(at(fact.data, 'lines', default=()))}"
+        return f"{fact.id}: {_log(at(fact.data, 'lines', default=()), words)}"
     if kind in ("events", "node-events"):
         return f"{fact.id}: {'; '.join(str(e.get('message', '')) for e in items(fact.data)[-2:])}"
     if kind == "pod":
@@ -80,10 +98,11 @@ def _fact(fact: Fact) -> str:
     return f"{fact.id}: {_plain(at(fact.data, 'data', default=fact.data))}"
 
 
-def _log(lines: Iterable[str]) -> str:
-    """The last line that complains, else the last one."""
-    texts = [_STAMP.sub("", line) for line in lines]
-    return next((t for t in reversed(texts) if TELLING.search(t)), texts[-1] if texts else "empty")
+def _log(lines: Iterable[str], words: Collection[str]) -> str:
+    """The last line that complains of what is to be proven, else of anything, else the last one."""
+    texts = [_STAMP.sub("", line) for line in lines][::-1]
+    telling = [text for text in texts if TELLING.search(text)] or texts
+    return next(iter(_to_the_point(telling, words)), "empty")
 
 
 def _pod(pod: Pod) -> str:
