@@ -14,7 +14,7 @@ from kubectl_dnsdebug.model import (
     Subject,
     Vantage,
 )
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import chance, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.search import Libc
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -32,37 +32,38 @@ _FAILURES = (Status.SERVFAIL, Status.REFUSED, Status.TIMEOUT)
     remedy="Let the servers that own {name} answer AAAA with an empty NOERROR; until then a "
     "`template IN AAAA` with `rcode NOERROR` for that zone in the Corefile.",
     verify="dig {name} AAAA @{server}   # must be NOERROR at once, empty or not",
-    silent_when="A and AAAA are both answered, or both fail.",
+    silent_when="A and AAAA are both answered, or both fail, or a single question got lost.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
-    pair = _pair(seen, subject)
-    if pair is None:
+    for yes, no in _pairs(seen, subject):
+        upstream = [
+            a
+            for vantage in (own, *_default(seen, subject))
+            for a in seen.ask(vantage, probe="up6.", name=no.name)
+            if a.status in _FAILURES
+        ]
+        lost = [a for a in seen.ask(own, name=no.name, type="AAAA") if a.status in _FAILURES]
+        if not upstream and chance.may_be(seen, own, lost, no.name):
+            continue
+        libc = symptoms.libc(seen, subject)
+        yield Found(
+            evidence=(yes.id, no.id, *(a.id for a in upstream[:1])),
+            args={
+                "pod": subject,
+                "name": yes.name,
+                "server": no.server,
+                "status": no.status.value.upper(),
+                "where": f" (the upstream {upstream[0].server} does so)" if upstream else "",
+            },
+            confidence=Confidence.CERTAIN if upstream else Confidence.LIKELY,
+            settles="" if upstream else "the same question put to the upstream servers",
+            severity=None if libc is Libc.MUSL else Severity.WARNING,
+        )
         return
-    yes, no = pair
-    upstream = [
-        a
-        for vantage in (own, *_default(seen, subject))
-        for a in seen.ask(vantage, probe="up6.", name=no.name)
-        if a.status in _FAILURES
-    ]
-    libc = symptoms.libc(seen, subject)
-    yield Found(
-        evidence=(yes.id, no.id, *(a.id for a in upstream[:1])),
-        args={
-            "pod": subject,
-            "name": yes.name,
-            "server": no.server,
-            "status": no.status.value.upper(),
-            "where": f" (the upstream {upstream[0].server} does so)" if upstream else "",
-        },
-        confidence=Confidence.CERTAIN if upstream else Confidence.LIKELY,
-        settles="" if upstream else "the same question put to the upstream servers",
-        severity=None if libc is Libc.MUSL else Severity.WARNING,
-    )
 
 
-def _pair(seen: Observed, subject: Subject) -> tuple[Answer, Answer] | None:
+def _pairs(seen: Observed, subject: Subject) -> Iterator[tuple[Answer, Answer]]:
     """An address and a failure for one name of one server that loses nothing else."""
     own = seen.own(subject)
     asked = False
@@ -79,10 +80,9 @@ def _pair(seen: Observed, subject: Subject) -> tuple[Answer, Answer] | None:
                 continue
             for yes in seen.ask(own, server=no.server, name=no.name, probe=four, type="A"):
                 if symptoms.gives_address(yes):
-                    return yes, no
+                    yield yes, no
     if not asked:
         raise Missing(f"no AAAA record was asked for at {own.id}")
-    return None
 
 
 def _default(seen: Observed, subject: Subject) -> Iterator[Vantage]:

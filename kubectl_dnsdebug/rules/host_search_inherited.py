@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import chance, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.search import Libc
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -23,7 +23,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "{suffix} in the Corefile.",
     verify="dig {name} @{server}   # must be NXDOMAIN at once",
     silent_when="every name under the suffix is answered, the suffix comes from the pod's own "
-    "dnsConfig, or the server loses other questions too.",
+    "dnsConfig, the server loses other questions too, or no more than one got lost.",
     explains=("musl-search-abort", "aaaa-delay", "upstream-timeout"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -46,6 +46,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     reach = seen.reach(own, bad[0].server)
     if not reach.fine or not any(map(symptoms.gives_address, reach.answers)):
         return  # the server's own names get lost or fail as well
+    if chance.may_be(seen, own, bad, bad[0].name.removesuffix(f".{suffix}.")):
+        return
     sure, settles = _only_there(seen, subject)
     if sure is None:
         return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Vantage
+from kubectl_dnsdebug.observe import chance, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.search import Libc, Reply, Stop
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -21,7 +21,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "name with a dot, or use a glibc image.",
     verify="dig {candidate} @{server}   # musl goes on only at NXDOMAIN, for A and for AAAA",
     silent_when="the image has glibc, each candidate before the right one gets NXDOMAIN, or the "
-    "full name does not resolve either.",
+    "full name does not resolve either; when a single question got lost.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
@@ -44,6 +44,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         last = walk.steps[-1]
         if last.name == f"{name}.":
             continue  # the very question that was answered at another time
+        if last.reply is Reply.SILENCE and _by_chance(seen, own, name, last.name):
+            continue
         yield Found(
             evidence=(
                 *(a.id for a in seen.ask(own, server=server, name=last.name)[:2]),
@@ -63,6 +65,13 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             severity=None if libc else Severity.WARNING,
         )
         return
+
+
+def _by_chance(seen: Observed, own: Vantage, name: str, candidate: str) -> bool:
+    """Whether all that got lost under the candidate's suffix is one question."""
+    suffix = candidate.removeprefix(f"{name}.")
+    walked = [a for a in seen.ask(own, probe="walk.") if a.name.endswith(f".{suffix}")]
+    return chance.may_be(seen, own, [a for a in walked if a.status.is_silence], name)
 
 
 def _typed(seen: Observed, absolute: str, suffixes: tuple[str, ...]) -> str:
