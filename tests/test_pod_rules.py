@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_dnsdebug.model import Evidence, Outcome, Transcript, Verdict
+from kubectl_dnsdebug.model import Confidence, Evidence, Outcome, Transcript, Verdict
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.rules import RULES
@@ -46,6 +46,16 @@ def lose(evidence: Evidence, *probes: str) -> Evidence:
     return retold(evidence, lambda t: t.probe.startswith(probes), LOST, 9)
 
 
+def renamed(evidence: Evidence, old: str, new: str) -> Evidence:
+    """The same run, had kubelet given that search list."""
+    told = tuple(
+        replace(t, out=t.out.replace(old, new)) if t.probe == "conf" else t
+        for t in evidence.transcripts
+    )
+    assert told != evidence.transcripts
+    return replace(evidence, transcripts=told)
+
+
 UNDER_LAN = "walk.{}.kubernetes.default.svc.cluster.local.lan.example."
 
 
@@ -72,3 +82,44 @@ def test_one_lost_question_is_chance(slug: str, probe: str) -> None:
 def test_more_than_one_is_not(slug: str, probes: tuple[str, ...]) -> None:
     evidence = recorded("healthy/healthy-musl")
     assert verdict(lose(evidence, *probes), slug).outcome is Outcome.FOUND
+
+
+DOMAIN = "shop.svc.cluster.local svc.cluster.local cluster.local"
+NXDOMAIN = """\
+;; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 1
+;; flags: qr aa rd; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: 0
+;; Query time: 0 msec
+;; SERVER: 10.96.0.10#53(10.96.0.10) (UDP)"""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["prod.cluster.local", "k8s.example.com"],
+    ids=["below the zone", "elsewhere"],
+)
+@pytest.mark.parametrize(("out", "code"), [(NXDOMAIN, 0), (LOST, 9)], ids=["denied", "silent"])
+def test_a_domain_that_the_server_does_not_own(wrong: str, out: str, code: int) -> None:
+    """Whatever an upstream says of it, were it nothing."""
+    given = DOMAIN.replace("cluster.local", wrong)
+    evidence = renamed(recorded("healthy/healthy"), DOMAIN, given)
+    evidence = retold(evidence, lambda t: t.probe.startswith("dom."), out, code)
+    (found,) = verdict(evidence, "clusterdomain-mismatch").findings
+    assert f"the cluster domain {wrong}" in found.message
+    assert found.confidence is Confidence.CERTAIN
+
+
+def test_a_kubelet_without_a_cluster_domain() -> None:
+    evidence = renamed(recorded("healthy/healthy"), f"{DOMAIN} ", "")
+    evidence = replace(
+        evidence,
+        transcripts=tuple(t for t in evidence.transcripts if not t.probe.startswith("dom.")),
+    )
+    (found,) = verdict(evidence, "clusterdomain-mismatch").findings
+    assert "no cluster domain" in found.message
+    assert found.verify.startswith("dig kubernetes.default.svc. @10.96.0.10 ")
+
+
+def test_the_host_s_file_says_nothing_of_a_cluster_domain() -> None:
+    evidence = renamed(recorded("healthy/healthy"), f"{DOMAIN} ", "")
+    evidence = renamed(evidence, "nameserver 10.96.0.10", "nameserver 192.168.100.53")
+    assert verdict(evidence, "clusterdomain-mismatch").outcome is Outcome.CLEAR
