@@ -123,3 +123,43 @@ def test_the_host_s_file_says_nothing_of_a_cluster_domain() -> None:
     evidence = renamed(recorded("healthy/healthy"), f"{DOMAIN} ", "")
     evidence = renamed(evidence, "nameserver 10.96.0.10", "nameserver 192.168.100.53")
     assert verdict(evidence, "clusterdomain-mismatch").outcome is Outcome.CLEAR
+
+
+MEMBER = "db-0.peers"
+SERVFAIL = NXDOMAIN.replace("NXDOMAIN", "SERVFAIL")
+
+
+def asked_for(name: str, beyond: str) -> Evidence:
+    """A healthy run with a name that the cluster denies, and an upstream that says that of it."""
+    evidence = recorded("wrong-name/wrong-name")
+    told = tuple(
+        replace(
+            t,
+            id=t.id.replace("payments", name),
+            probe=t.probe.replace("payments", name),
+            argv=tuple(word.replace("payments", name) for word in t.argv),
+            out=t.out.replace("payments", name)
+            if t.argv[0] != "dig" or "cluster.local" in " ".join(t.argv)
+            else beyond,
+        )
+        if any("payments" in word for word in t.argv)
+        else t
+        for t in evidence.transcripts
+    )
+    return replace(evidence, request=replace(evidence.request, names=(name,)), transcripts=told)
+
+
+@pytest.mark.parametrize("name", [MEMBER, f"{MEMBER}.shop", f"{MEMBER}.shop.svc"])
+@pytest.mark.parametrize("beyond", [NXDOMAIN, SERVFAIL], ids=["denied", "failed"])
+def test_the_name_of_a_pod_is_not_misspelt(name: str, beyond: str) -> None:
+    """However short it is typed, its headless Service is there."""
+    evidence = asked_for(name, beyond)
+    (found,) = verdict(evidence, "headless-or-pod-record-missing").findings
+    assert f"{MEMBER}.shop.svc.cluster.local. is NXDOMAIN" in found.message
+    assert verdict(evidence, "wrong-name").outcome is Outcome.CLEAR
+
+
+def test_a_pod_of_a_service_that_is_not_there() -> None:
+    evidence = asked_for("db-0.database", NXDOMAIN)
+    assert verdict(evidence, "headless-or-pod-record-missing").outcome is Outcome.CLEAR
+    assert verdict(evidence, "wrong-name").outcome is Outcome.FOUND

@@ -59,7 +59,7 @@ def pick(seen: Observed, pod: Pod) -> Names:
 def _external(seen: Observed, pod: Pod) -> Iterator[tuple[str, str]]:
     """Names outside the cluster that it relies on itself, the likeliest to exist first."""
     for name in seen.evidence.request.names:
-        if not _in_cluster(seen, name):
+        if not _in_cluster(seen, name) and not member(seen, pod, name):
             yield name.rstrip("."), "--name"
     try:
         services = seen.services
@@ -119,7 +119,8 @@ def registry_is_weak(names: Names) -> bool:
 def meant(seen: Observed, pod: Pod, name: str) -> tuple[str, str] | None:
     """The Service and namespace that a name stands for where it is typed in this pod.
 
-    None for a name outside the cluster, or of another kind. Raises Missing.
+    That of a pod stands for the headless Service that gives it. None for a name outside the
+    cluster, or of another kind. Raises Missing.
     """
     bare, domain = name.rstrip(".").lower(), seen.domain
     absolute = f".{bare}".endswith(f".{domain}")
@@ -128,7 +129,31 @@ def meant(seen: Observed, pod: Pod, name: str) -> tuple[str, str] | None:
         return (labels[-3], labels[-2]) if len(labels) > 2 else None
     if len(labels) == 1 and not absolute:
         return labels[0], pod.namespace
+    if found := member(seen, pod, name):
+        return found.name, found.namespace
     if len(labels) == 2:
         known = any(labels[0] == s.name or labels[1] == s.namespace for s in seen.services)
         return (labels[0], labels[1]) if known or absolute else None
     return None
+
+
+def member(seen: Observed, pod: Pod, name: str) -> Service | None:
+    """The headless Service of which a name is that of one pod, as those of a StatefulSet are:
+    POD.SERVICE in the pod's own namespace, or POD.SERVICE.NAMESPACE and whatever follows."""
+    try:
+        services, tail = seen.services, f".svc.{seen.domain}"
+    except Missing:
+        return None
+    bare = name.rstrip(".").lower()
+    labels = bare.removesuffix(tail).removesuffix(".svc").split(".")
+    if len(labels) == 2 and not bare.endswith((tail, ".svc")):
+        labels.append(pod.namespace)
+    if len(labels) != 3:
+        return None
+    # SERVICE.NAMESPACE looks alike: the Service that is there goes first.
+    if labels[2] == pod.namespace and any(
+        (s.name, s.namespace) == (labels[0], labels[1]) for s in services
+    ):
+        return None
+    wanted = (labels[1], labels[2])
+    return next((s for s in services if s.headless and (s.name, s.namespace) == wanted), None)
