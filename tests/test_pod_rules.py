@@ -163,3 +163,24 @@ def test_a_pod_of_a_service_that_is_not_there() -> None:
     evidence = asked_for("db-0.database", NXDOMAIN)
     assert verdict(evidence, "headless-or-pod-record-missing").outcome is Outcome.CLEAR
     assert verdict(evidence, "wrong-name").outcome is Outcome.FOUND
+
+
+IPV6_ALONE = """\
+;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1
+;; flags: qr aa rd; QUERY: 1, ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 0
+;; ANSWER SECTION:
+{name} 5 IN CNAME v6.example.com.
+v6.example.com. 5 IN AAAA 2001:db8::1
+;; Query time: 0 msec"""
+NODATA = NXDOMAIN.replace("NXDOMAIN", "NOERROR")
+
+
+def test_an_alias_of_a_host_with_ipv6_alone() -> None:
+    name = "bank.shop.svc.cluster.local."
+    evidence = recorded("externalname-bad/externalname-address")
+    asked = [t for t in evidence.transcripts if name in t.argv]
+    evidence = retold(evidence, lambda t: t in asked and "AAAA" not in t.argv, NODATA)
+    evidence = retold(
+        evidence, lambda t: name in t.argv and "AAAA" in t.argv, IPV6_ALONE.format(name=name)
+    )
+    assert verdict(evidence, "externalname-bad").outcome is Outcome.CLEAR

@@ -103,6 +103,8 @@ def services(stage: Stage) -> Iterator[Probe]:
         if alias := stage.names.alias:
             name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
             yield ask(f"svc.{alias.name}", server, name, stream="3")
+            # Its target may have addresses of the other family alone.
+            yield ask(f"svc6.{alias.name}", server, name, "AAAA", stream="3")
         if stage.own_service_ip:
             pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
             yield ask("ptr", server, pointer, "PTR", stream="2")

@@ -22,8 +22,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="For an address make a Service without selector and an EndpointSlice with it; otherwise "
     "set externalName of {service} to a name that resolves.",
     verify="kubectl get service {bare} -n {namespace} -o jsonpath='{{.spec.externalName}}'",
-    silent_when="the target resolves, the upstream fails for it as for all, or short names do not "
-    "resolve at all.",
+    silent_when="the target resolves, to an address of either family, the upstream fails for it "
+    "as for all, or short names do not resolve at all.",
     explains=("wrong-name",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -64,7 +64,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 def _answers(seen: Observed, subject: Subject, service: Service) -> tuple[Answer, ...]:
     name = f"{service.name}.{service.namespace}.svc.{seen.domain}."
-    return seen.ask(seen.own(subject), name=name, type="A")
+    own = seen.own(subject)
+    return (*seen.ask(own, name=name, type="A"), *seen.ask(own, name=name, type="AAAA"))
 
 
 def _is_address(text: str) -> bool:
