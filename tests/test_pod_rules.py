@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -184,3 +186,24 @@ def test_an_alias_of_a_host_with_ipv6_alone() -> None:
         evidence, lambda t: name in t.argv and "AAAA" in t.argv, IPV6_ALONE.format(name=name)
     )
     assert verdict(evidence, "externalname-bad").outcome is Outcome.CLEAR
+
+
+def test_two_addresses_of_the_dns_service_are_one_server() -> None:
+    """That they disagree is by the pod that chance picks, not for the file."""
+    evidence = recorded("mixed-nameservers/mixed-nameservers-glibc")
+    assert verdict(evidence, "mixed-nameservers").outcome is Outcome.FOUND
+    other = next(
+        ip
+        for t in evidence.transcripts
+        if t.probe == "conf" and t.vantage.startswith("target:")
+        for ip in re.findall(r"^nameserver (\S+)", t.out, re.MULTILINE)
+        if ip != "10.96.0.10"
+    )
+    both = json.dumps(["10.96.0.10", other])
+    facts = tuple(
+        replace(f, data=json.loads(json.dumps(f.data).replace('["10.96.0.10"]', both)))
+        if f.id == "services"
+        else f
+        for f in evidence.facts
+    )
+    assert verdict(replace(evidence, facts=facts), "mixed-nameservers").outcome is Outcome.CLEAR
