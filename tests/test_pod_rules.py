@@ -207,3 +207,22 @@ def test_two_addresses_of_the_dns_service_are_one_server() -> None:
         for f in evidence.facts
     )
     assert verdict(replace(evidence, facts=facts), "mixed-nameservers").outcome is Outcome.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("release", "outcome"),
+    [
+        ("", Outcome.FOUND),
+        ("1.2.3-r4", Outcome.FOUND),
+        ("1.2.4-r0", Outcome.CLEAR),
+        ("1.2.5-r10", Outcome.CLEAR),
+    ],
+)
+def test_newer_musl_passes_over_a_dot(release: str, outcome: Outcome) -> None:
+    evidence = recorded("search-line-bad/search-dot")
+    told = f"loader /lib/ld-musl-x86_64.so.1\nmusl {release}" if release else "loader /lib/ld-musl"
+    evidence = retold(evidence, lambda t: t.probe == "app", told)
+    found = verdict(evidence, "search-line-bad")
+    assert found.outcome is outcome
+    sure = {f.confidence for f in found.findings}
+    assert sure <= {Confidence.CERTAIN if release else Confidence.LIKELY}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import image, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse import search
 from kubectl_dnsdebug.parse.search import Libc
 from kubectl_dnsdebug.reason.rule import Found, rule
+
+_STUMBLES = (1, 2, 3)  # the last musl that fails at a lone dot in the search list
 
 
 @rule(
@@ -20,8 +22,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Shorten the search list: remove what the pod's dnsConfig or the host's file adds "
     "({added}), restart the kubelet if the host's file changed, and recreate the pod.",
     verify="kubectl exec -n {namespace} {name} -- grep search /etc/resolv.conf",
-    silent_when="musl would read the whole list, it holds no lone dot, and kubelet cut nothing "
-    "off.",
+    silent_when="musl would read the whole list, it holds no lone dot or the image's musl passes "
+    "over it, and kubelet cut nothing off.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
@@ -45,14 +47,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             settles="" if libc else "the C library of the pod's image",
             severity=None if libc else Severity.WARNING,
         )
-    if "." in conf.search and libc is not Libc.GLIBC:
+    release = _musl(seen, subject)
+    if "." in conf.search and libc is not Libc.GLIBC and (not release or release <= _STUMBLES):
         what = 'its search list holds ".", where musl up to 1.2.3 gives up a name'
         yield Found(
             evidence=(seen.conf_id(own),),
             args={**args, "what": what},
-            confidence=Confidence.LIKELY,
-            settles="the musl release of the pod's image",
-            severity=Severity.WARNING,
+            confidence=Confidence.CERTAIN if release else Confidence.LIKELY,
+            settles="" if release else "the musl release of the pod's image",
+            severity=None if release else Severity.WARNING,
         )
     cut = [
         (id, text)
@@ -65,3 +68,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             args={**args, "what": f"kubelet left suffixes out of its search list: {cut[-1][1]}"},
             severity=Severity.WARNING,
         )
+
+
+def _musl(seen: Observed, subject: Subject) -> tuple[int, ...]:
+    """The release of the image's musl, such as 1.2.5; empty where that is not seen."""
+    name, _, release = image.libc(seen, subject).partition(" ")
+    numbers = release.partition("-")[0].split(".")
+    known = name == "musl" and all(number.isdecimal() for number in numbers)
+    return tuple(map(int, numbers)) if known else ()
