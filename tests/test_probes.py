@@ -277,3 +277,22 @@ def test_hostile_names_stay_words(image: str, zone: str, upstream: str, external
                 assert set(options) <= follow | set(values)
             if probe.times == 1:
                 assert not re.search(r"\*\d+$", probe.id)
+
+
+@pytest.mark.parametrize(
+    ("api", "names", "other"),
+    [(API, "A", "AAAA"), (service("default", "kubernetes", "fd00::1", 443), "AAAA", "A")],
+    ids=["IPv4", "IPv6"],
+)
+def test_names_of_the_cluster_are_asked_for_what_they_have(
+    api: dict[str, Any], names: str, other: str
+) -> None:
+    """With IPv6 alone no Service has an A record, and a right answer would look like none."""
+    seen, pod = evidence(services=(api, DNS))
+    types = {
+        probe.id.partition(".")[0]: probe.argv[probe.argv.index("-t") + 1]
+        for probe in plan(seen, Role.TARGET, pod).probes
+        if "-t" in probe.argv
+    }
+    asked = {key: types[key] for key in ("reach", "dom", "form", "fixed", "reach6")}
+    assert asked == {**dict.fromkeys(asked, names), "reach6": other}

@@ -347,4 +347,4 @@ def service_names_fail(seen: Observed, subject: Subject) -> bool:
     names = seen.evidence.request.names
     if any(walked(seen, subject, name).stop is not Stop.ANSWERED for name in names):
         return True
-    return not all(map(gives_address, seen.ask(seen.own(subject), probe="svc.", type="A")))
+    return not all(map(gives_address, seen.ask(seen.own(subject), probe="svc.")))

@@ -20,7 +20,7 @@ from kubectl_dnsdebug.model import Purpose, Role
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan.probe import ANY_NS, ELSE, FIRST_NS, GATE, Plan, Probe, ask
-from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, set_up
+from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, family, set_up
 
 _WORD = re.compile(r"[!-~]+")
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
@@ -80,14 +80,15 @@ def reach(stage: Stage) -> Iterator[Probe]:
 def _gates(stage: Stage, server: Server, udp: int, tcp: int) -> Iterator[Probe]:
     for transport, times in ((UDP, udp), (TCP, tcp)):
         id = f"reach.{transport.value}"
-        yield ask(id, server, stage.api, transport=transport, stream=GATE, times=times)
+        yield ask(id, server, stage.api, stage.family, transport, stream=GATE, times=times)
 
 
 def own_domain(stage: Stage) -> Iterator[Probe]:
     """The domain that kubelet gave the pod, which need not be the one that the server owns."""
     if not stage.by_host_file and stage.role is not Role.HOSTNET:
         for server in (*stage.services, ANY_NS):
-            yield ask("dom", server, f"kubernetes.default.svc.{DOMAIN_HOLE}.", stream="2")
+            name = f"kubernetes.default.svc.{DOMAIN_HOLE}."
+            yield ask("dom", server, name, stage.family, stream="2")
 
 
 def services(stage: Stage) -> Iterator[Probe]:
@@ -95,10 +96,12 @@ def services(stage: Stage) -> Iterator[Probe]:
     if not stage.is_target:
         return
     for server in (*stage.services, *stage.replicas, ANY_NS):
-        yield ask("reach6", server, stage.api, "AAAA", stream="2")
+        other = "A" if stage.family == "AAAA" else "AAAA"
+        yield ask("reach6", server, stage.api, other, stream="2")
         for service in filter(None, (stage.names.own, stage.names.headless)):
             name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
-            yield ask(f"svc.{service.name}", server, name, stream="2")
+            type = family(service.cluster_ips[0]) if service.cluster_ips else stage.family
+            yield ask(f"svc.{service.name}", server, name, type, stream="2")
     for server in stage.services:
         if alias := stage.names.alias:
             name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
@@ -186,7 +189,7 @@ def forms(stage: Stage) -> Iterator[Probe]:
         relative += [own.name, f"{own.name}.{own.namespace}", f"{own.name}.{own.namespace}.svc"]
     first = f"{FIRST_NS.ip}#{DNS_PORT}+udp"
     for name in relative[:1] if stage.frugal else relative:
-        argv = ["dig", "-q", name, "-t", "A", "+search", "+tries=1", "+time=2"]
+        argv = ["dig", "-q", name, "-t", stage.family, "+search", "+tries=1", "+time=2"]
         yield _typed(f"form.{name}", first, argv, cost=2)
     for name in ("kubernetes.default", *stage.names.asked):
         yield _typed(f"form.nslookup.{name}", first, ["nslookup", "-timeout=2", "-retry=1", name])
@@ -205,7 +208,7 @@ def walk(stage: Stage) -> Iterator[Probe]:
     if not stage.is_target:
         return
     for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
-        for type in ("A",) if stage.frugal else ("A", "AAAA"):
+        for type in (stage.family,) if stage.frugal else ("A", "AAAA"):
             yield ask(
                 f"walk.{type}.{name}.{{search}}",
                 FIRST_NS,
@@ -247,7 +250,7 @@ def fixed_port(stage: Stage) -> Iterator[Probe]:
         return
     for server in stage.services:
         bound = bound_to(server, source_port(stage.pod))
-        yield ask("fixed", server, stage.api, stream="fixed", extra=bound, times=2)
+        yield ask("fixed", server, stage.api, stage.family, stream="fixed", extra=bound, times=2)
 
 
 def source_port(pod: Pod, place: int = 0) -> int:

@@ -52,6 +52,11 @@ class Stage:
         return f"kubernetes.default.svc.{self.domain}."
 
     @property
+    def family(self) -> str:
+        """The type of address that names of the cluster have: AAAA where Services are IPv6."""
+        return family(self.api_service.ip if self.api_service else next(iter(self.pod.ips), ""))
+
+    @property
     def is_target(self) -> bool:
         return self.role in TARGETS
 
@@ -76,6 +81,10 @@ class Stage:
             return AT_ONCE_FRUGAL
         limited = self.role is Role.TARGET and self.pod.memory_limit is not None
         return AT_ONCE_LIMITED if limited else AT_ONCE
+
+
+def family(ip: str) -> str:
+    return "AAAA" if ":" in ip else "A"
 
 
 def set_up(seen: Observed, role: Role, pod: Pod) -> Stage:

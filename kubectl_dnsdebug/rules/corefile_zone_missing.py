@@ -85,13 +85,13 @@ def _began_without(seen: Observed, answer: Answer) -> Iterator[tuple[str, str, s
 def _of_service(seen: Observed, probe: str) -> list[Answer]:
     """What the DNS Service said, of every place that asked it, and DNS pods asked themselves."""
     servers = [v for v in seen.evidence.vantages if v.role is Role.SERVER]
-    itself = [a for v in servers for a in seen.ask(v, probe=probe, type="A")]
+    itself = [a for v in servers for a in seen.ask(v, probe=probe)]
     return itself + [
         answer
         for vantage in seen.evidence.vantages
         if vantage.role is not Role.DEFAULT
         for reach in _reaches(seen, vantage.id)
-        for answer in seen.ask(vantage, server=reach, probe=probe, type="A")
+        for answer in seen.ask(vantage, server=reach, probe=probe)
     ]
 
 

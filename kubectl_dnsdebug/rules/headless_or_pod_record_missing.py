@@ -90,7 +90,7 @@ def _answers(
     """What came for the full name of the Service, or for the user's name that leads to it."""
     own = seen.own(subject)
     if not asked:
-        return seen.ask(own, probe=f"svc.{service.name}.", type="A")
+        return seen.ask(own, probe=f"svc.{service.name}.")
     found: list[Answer] = []
     for name in seen.evidence.request.names:
         if names.meant(seen, pod, name) == (service.name, service.namespace):

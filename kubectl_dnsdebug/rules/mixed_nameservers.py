@@ -35,7 +35,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     libc = symptoms.libc(seen, subject)
     reaches = [seen.reach(own, ip) for ip in servers]
     for probe in ("reach.", "ext.", "user.A."):
-        answers = seen.ask(own, server=servers, probe=probe, type="A")
+        answers = seen.ask(own, server=servers, probe=probe)
         for yes, no in _pairs(answers):
             if {yes.server, no.server} <= set(seen.cluster_ips):
                 continue  # the same DNS pods behind both: chance sends it to one that differs

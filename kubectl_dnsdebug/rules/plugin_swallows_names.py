@@ -77,7 +77,7 @@ def _asked(seen: Observed) -> list[Answer]:
         for vantage in seen.evidence.vantages
         if vantage.role is not Role.DEFAULT
         for probe in ("reach.udp.", "svc.", "ext.", "user.A.")
-        for answer in seen.ask(vantage, probe=probe, type="A")
+        for answer in seen.ask(vantage, probe=probe)
         if answer.status.is_answer and answer.server in _servers(seen, vantage)
     ]
 
