@@ -226,3 +226,19 @@ def test_newer_musl_passes_over_a_dot(release: str, outcome: Outcome) -> None:
     assert found.outcome is outcome
     sure = {f.confidence for f in found.findings}
     assert sure <= {Confidence.CERTAIN if release else Confidence.LIKELY}
+
+
+def test_a_search_list_by_hand_without_the_pods_own_namespace() -> None:
+    """Names of other namespaces resolve; the one that was asked for is in the pod's own."""
+    evidence = asked_for("api", NXDOMAIN)
+    assert verdict(evidence, "dnspolicy-not-cluster").outcome is Outcome.CLEAR
+    evidence = renamed(evidence, "shop.svc.cluster.local ", "")
+    evidence = retold(evidence, lambda t: t.probe == "form.api", NXDOMAIN)
+    facts = tuple(
+        replace(f, data={**f.data, "spec": {**f.data["spec"], "dnsPolicy": "None"}})
+        if f.id == "pod/shop/web"
+        else f
+        for f in evidence.facts
+    )
+    (found,) = verdict(replace(evidence, facts=facts), "dnspolicy-not-cluster").findings
+    assert "no search suffix shop.svc.cluster.local, where api is" in found.message
