@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubectl_dnsdebug.model import Answer, Status, Transport
-from kubectl_dnsdebug.observe.reach import PROOF, Reach, proves_silence
+from kubectl_dnsdebug.observe.reach import PROOF, Reach, differ, proves_silence
 
 TIMEOUT, OK, REFUSED = Status.TIMEOUT, Status.NOERROR, Status.CONNECTION_REFUSED
 
@@ -43,3 +43,20 @@ def test_silence_is_proven_by_enough_of_it(reaches: list[Reach], proven: bool) -
 
 def test_a_bad_link_would_pass_for_a_dead_one_less_than_once_in_a_hundred_runs() -> None:
     assert (1 / 3) ** PROOF < 0.01 < (1 / 3) ** (PROOF - 1)
+
+
+@pytest.mark.parametrize(
+    ("lossy", "sound", "told"),
+    [
+        ([TIMEOUT] * 2 + [OK] * 16, [OK] * 14, False),
+        ([TIMEOUT] * 9 + [OK] * 9, [OK] * 14, True),
+        ([TIMEOUT] * 9 + [OK] * 9, [TIMEOUT] * 6 + [OK] * 8, False),
+        ([OK] * 9, [OK] * 9, False),
+        ([TIMEOUT] * 9, [], False),
+        ([], [], False),
+    ],
+)
+def test_a_difference_is_more_than_chance(
+    lossy: list[Status], sound: list[Status], told: bool
+) -> None:
+    assert differ([reach(*lossy)], [reach(*sound)]) is told

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -26,7 +26,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     verify="iptables-save -t nat | grep '{server}/32'   # on {node}; nft or ipvsadm in other modes",
     silent_when="the Service answers or refuses at once, no DNS pod answers directly either, or "
     "the node's rules lead to the DNS pods of now; a part of the questions lost tells it from "
-    "bridged replies and lost replicas only where those are excluded.",
+    "bridged replies and lost replicas only where those are excluded, and so few losses that a bad "
+    "network explains them leave it unknown.",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -40,17 +41,22 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         rules, proof = _rules(seen, subject, reach.server)
         if rules and not proof:
             continue  # they are there, and lead to DNS pods of now
-        stale = reach.flaky or symptoms.other_service_works(seen, place)
+        whole = reach  # few questions may all go one way: those of the node's other pods count
+        if place.role is Role.CONTROL:
+            whole = symptoms.node_reach(seen, subject, reach.server)
+        stale = whole.flaky or symptoms.other_service_works(seen, place)
         if (
             not proof
             and stale
             and (
                 not direct.all_fine  # a replica that is lost looks the same from here
-                or (direct.local and (reach.flaky or not direct.remote))  # so do bridged replies
+                or (direct.local and (whole.flaky or not direct.remote))  # so do bridged replies
                 or symptoms.local_policy(seen, reach.server)
             )
         ):
             continue
+        if not proof:
+            contrast.only_by_service(seen, subject, reach.server)
         agent, certain = _agent(seen, subject)
         certain = bool(proof) or (certain and not stale)
         yield Found(

@@ -1,0 +1,44 @@
+"""Whether a way loses more than the ways beside it: a bad network loses packets of everybody."""
+
+from __future__ import annotations
+
+from kubectl_dnsdebug.model import Missing, Role, Subject, Transport, Vantage
+from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.observe.reach import differ
+
+_PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)
+
+
+def only_by_service(seen: Observed, node: Subject, server: str, *, own_way: bool = False) -> None:
+    """Raises Missing unless pods of the node lose questions to the Service that they would not lose
+    when asking DNS pods directly, and too many for chance.
+
+    `own_way`: what the node itself asks of the Service takes another way, which is sound.
+    """
+    by_service: list[Reach] = []
+    beside: list[Reach] = []
+    for place in seen.evidence.vantages:
+        if place.node != node.name or place.role not in (*_PODS, Role.HOSTNET):
+            continue
+        own = place.role is Role.HOSTNET or _on_host_network(seen, place)
+        for transport in Transport:
+            direct = [reach for _, reach in symptoms.replicas_seen(seen, place, transport)]
+            if direct and all(reach.dead for reach in direct):
+                continue  # nothing gets out of there, by whatever way: a policy, or no network
+            beside += direct
+            if not own or own_way:
+                try:
+                    reach = seen.reach(place, server, transport)
+                except Missing:
+                    continue
+                (beside if own else by_service).append(reach)
+    if not differ(by_service, beside):
+        raise Missing(
+            f"so few questions of {node.name} were lost that it may be a network which loses "
+            "packets of everybody: run it again, or `watch`"
+        )
+
+
+def _on_host_network(seen: Observed, place: Vantage) -> bool:
+    return place.role in TARGETS and seen.target(place.stands_for).host_network

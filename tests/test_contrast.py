@@ -1,0 +1,72 @@
+"""How many lost questions it takes to say that only the way through the Service loses them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kubectl_dnsdebug.model import Evidence, Outcome, Status, Transport
+from kubectl_dnsdebug.observe.observed import Observed
+from tests import rule_cases
+from tests.test_host_rules import verdict
+
+SERVICE = "10.96.0.10"
+
+
+def with_losses(evidence: Evidence, most: int) -> Evidence:
+    """The same, had the Service left no more questions unanswered, the control pod's first."""
+    lost = sorted(
+        a.id
+        for a in Observed(evidence).answers
+        if a.server == SERVICE and "@w2" not in a.vantage and a.status is Status.TIMEOUT
+    )
+    answer = {
+        a.transport: next(t for t in evidence.transcripts if t.id == a.id)
+        for a in Observed(evidence).answers
+        if a.server == SERVICE and a.status is Status.NOERROR and "#reach." in a.id
+    }
+    assert set(answer) == set(Transport)
+    return replace(
+        evidence,
+        transcripts=tuple(
+            replace(each, out=answer[_transport(each.argv)].out, exit_code=0)
+            if each.id in lost[most:] and "#reach." in each.id
+            else each
+            for each in evidence.transcripts
+        ),
+    )
+
+
+def _transport(argv: tuple[str, ...]) -> Transport:
+    return Transport.TCP if "+tcp" in argv else Transport.UDP
+
+
+@pytest.mark.parametrize(("most", "outcome"), [(99, Outcome.FOUND), (4, Outcome.UNKNOWN)])
+def test_a_few_lost_questions_accuse_no_bridge(most: int, outcome: Outcome) -> None:
+    recorded = rule_cases.read(rule_cases.CASES / "bridge-nf-off" / "bridge-nf-off")
+    seen = Observed(with_losses(recorded.evidence, most))
+    assert verdict(seen, "bridge-nf-off", "node/w1").outcome is outcome
+
+
+def test_one_pods_bad_luck_is_no_node_without_rules() -> None:
+    """Of two DNS pods the control pod met the bridged one each time, the others did not."""
+    recorded = rule_cases.read(rule_cases.CASES / "bridge-nf-off" / "bridge-nf-off")
+    whole = recorded.evidence
+    lost = next(
+        each
+        for each in whole.transcripts
+        if "#reach.udp" in each.id and SERVICE in each.id and "timed out" in each.out
+    )
+    unlucky = replace(
+        whole,
+        transcripts=tuple(
+            replace(each, out=lost.out, exit_code=lost.exit_code)
+            if each.id.startswith(f"control:shop@w1#reach.udp.{SERVICE}")
+            else each
+            for each in whole.transcripts
+        ),
+    )
+    seen = Observed(unlucky)
+    assert verdict(seen, "kube-proxy-rules-missing", "node/w1").outcome is not Outcome.FOUND
+    assert verdict(seen, "bridge-nf-off", "node/w1").outcome is Outcome.FOUND
