@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_dnsdebug.model import Evidence, Outcome, Status, Transport
+from kubectl_dnsdebug.model import Evidence, Outcome, Role, Status, Transport
 from kubectl_dnsdebug.observe.observed import Observed
 from tests import rule_cases
 from tests.test_host_rules import verdict
 
 SERVICE = "10.96.0.10"
+BRIDGED = rule_cases.CASES / "bridge-nf-off" / "bridge-nf-off" / "evidence.json"
 
 
 def with_losses(evidence: Evidence, most: int) -> Evidence:
@@ -70,3 +71,36 @@ def test_one_pods_bad_luck_is_no_node_without_rules() -> None:
     seen = Observed(unlucky)
     assert verdict(seen, "kube-proxy-rules-missing", "node/w1").outcome is not Outcome.FOUND
     assert verdict(seen, "bridge-nf-off", "node/w1").outcome is Outcome.FOUND
+
+
+@pytest.mark.parametrize(
+    ("slug", "case", "subject"),
+    [
+        ("conntrack-stale-udp", "conntrack-stale-udp-deep", "pod/shop/victim"),
+        ("ipvs-stale", "ipvs-stale", "pod/shop/victim"),
+    ],
+)
+def test_two_questions_of_one_port_are_no_stale_flow_where_others_are_lost(
+    slug: str, case: str, subject: str
+) -> None:
+    whole = rule_cases.read(rule_cases.CASES / slug / case).evidence
+    timeout = next(t for t in rule_cases.load(BRIDGED).transcripts if "timed out" in t.out)
+
+    def lost(*probes: str) -> Observed:
+        """Without a look at the node, had these been lost."""
+        return Observed(
+            replace(
+                whole,
+                vantages=tuple(v for v in whole.vantages if v.role is not Role.HOST),
+                transcripts=tuple(
+                    replace(t, out=timeout.out, exit_code=timeout.exit_code)
+                    if t.probe.startswith(probes)
+                    else t
+                    for t in whole.transcripts
+                    if not t.vantage.startswith("host:")
+                ),
+            )
+        )
+
+    assert verdict(lost("fixed."), slug, subject).outcome is Outcome.FOUND
+    assert verdict(lost("fixed.", "svc.api."), slug, subject).outcome is Outcome.CLEAR

@@ -8,6 +8,7 @@ from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import differ
 
 _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)
+_ITS_OWN = ("reach", "svc.", "dom.", "ptr.")  # of names that no upstream is asked for
 
 
 def only_by_service(seen: Observed, node: Subject, server: str, *, own_way: bool = False) -> None:
@@ -38,6 +39,20 @@ def only_by_service(seen: Observed, node: Subject, server: str, *, own_way: bool
             f"so few questions of {node.name} were lost that it may be a network which loses "
             "packets of everybody: run it again, or `watch`"
         )
+
+
+def loses_no_other(seen: Observed, node: str, fresh: Reach) -> bool:
+    """Whether every question of pods of the node to a server about names of its own was answered,
+    but for those of one source port: two of these are lost by chance wherever packets are."""
+    here = {v.id for v in seen.evidence.vantages if v.node == node and v.role in _PODS}
+    return fresh.fine and not any(
+        answer.status.is_silence
+        for answer in seen.answers
+        if answer.vantage in here
+        and answer.server == fresh.server
+        and answer.transport is fresh.transport
+        and answer.id.split("#", 1)[1].startswith(_ITS_OWN)
+    )
 
 
 def _on_host_network(seen: Observed, place: Vantage) -> bool:
