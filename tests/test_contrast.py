@@ -104,3 +104,25 @@ def test_two_questions_of_one_port_are_no_stale_flow_where_others_are_lost(
 
     assert verdict(lost("fixed."), slug, subject).outcome is Outcome.FOUND
     assert verdict(lost("fixed.", "svc.api."), slug, subject).outcome is Outcome.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("network unreachable", Outcome.FOUND),
+        ("host unreachable", Outcome.CLEAR),
+        ("permission denied", Outcome.CLEAR),
+    ],
+)
+def test_a_firewall_that_refuses_pods_is_no_missing_route(words: str, outcome: Outcome) -> None:
+    """As firewalld refuses: host prohibited, which programs know as an unreachable host."""
+    whole = rule_cases.load(rule_cases.CASES / "healthy" / "healthy" / "evidence.json")
+    says = f";; communications error to {SERVICE}#53: {words}\n;; no servers could be reached"
+    refused = replace(
+        whole,
+        transcripts=tuple(
+            replace(each, out=says, exit_code=9) if "#reach." in each.id else each
+            for each in whole.transcripts
+        ),
+    )
+    assert verdict(Observed(refused), "no-default-route", "node/w1").outcome is outcome
