@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kubectl_dnsdebug.model import Missing, Role, Subject, Transport, Vantage
+from kubectl_dnsdebug.model import node as on
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import differ
 
@@ -53,6 +55,39 @@ def loses_no_other(seen: Observed, node: str, fresh: Reach) -> bool:
         and answer.transport is fresh.transport
         and answer.id.split("#", 1)[1].startswith(_ITS_OWN)
     )
+
+
+def way_back(seen: Observed, start: str, end: str) -> tuple[Reach, ...]:
+    """How plain pods of one node do with the DNS pods of another: their questions and the answers
+    take the same way between the two nodes as those of the other direction."""
+    return tuple(
+        reach
+        for place in seen.evidence.vantages
+        if place.role is Role.CONTROL and place.node == start and start != end
+        for endpoint, reach in symptoms.replicas(seen, place).remote
+        if endpoint.node == end
+    )
+
+
+def at_home(seen: Observed, endpoint: Endpoint) -> Reach | None:
+    """How a DNS pod does for a plain pod of its own node; None when nobody asked there."""
+    try:
+        return seen.reach(seen.control(on(endpoint.node)), endpoint.ip)
+    except Missing:
+        return None
+
+
+def from_node(seen: Observed, node: str, endpoint: Endpoint, *transports: Transport) -> list[Reach]:
+    """Every question of pods of that node to a DNS pod: a larger sample than one place's."""
+    found = []
+    for place in seen.evidence.vantages:
+        for transport in transports or Transport:
+            try:
+                if place.node == node and place.role in _PODS:
+                    found.append(seen.reach(place, endpoint.ip, transport))
+            except Missing:
+                continue
+    return found
 
 
 def _on_host_network(seen: Observed, place: Vantage) -> bool:
