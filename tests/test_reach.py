@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubectl_dnsdebug.model import Answer, Status, Transport
-from kubectl_dnsdebug.observe.reach import PROOF, Reach, differ, proves_silence
+from kubectl_dnsdebug.observe.reach import PROOF, Reach, differ, fits, proves_silence
 
 TIMEOUT, OK, REFUSED = Status.TIMEOUT, Status.NOERROR, Status.CONNECTION_REFUSED
 
@@ -60,3 +60,11 @@ def test_a_difference_is_more_than_chance(
     lossy: list[Status], sound: list[Status], told: bool
 ) -> None:
     assert differ([reach(*lossy)], [reach(*sound)]) is told
+
+
+@pytest.mark.parametrize(
+    ("lost", "share", "fit"),
+    [(9, 1 / 2, True), (5, 1 / 3, True), (14, 1 / 3, False), (2, 1 / 2, False), (18, 1, True)],
+)
+def test_losses_fit_the_share_that_must_be_lost(lost: int, share: float, fit: bool) -> None:
+    assert fits([reach(*[TIMEOUT] * lost, *[OK] * (18 - lost))], share) is fit

@@ -7,17 +7,20 @@ from kubectl_dnsdebug.model import node as on
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
-from kubectl_dnsdebug.observe.reach import differ
+from kubectl_dnsdebug.observe.reach import differ, fits
 
 _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)
 _ITS_OWN = ("reach", "svc.", "dom.", "ptr.")  # of names that no upstream is asked for
 
 
-def only_by_service(seen: Observed, node: Subject, server: str, *, own_way: bool = False) -> None:
+def only_by_service(
+    seen: Observed, node: Subject, server: str, *, own_way: bool = False, share: float | None = None
+) -> None:
     """Raises Missing unless pods of the node lose questions to the Service that they would not lose
     when asking DNS pods directly, and too many for chance.
 
-    `own_way`: what the node itself asks of the Service takes another way, which is sound.
+    `own_way`: what the node itself asks of the Service takes another way, which is sound. `share`
+    is that of the questions to the Service that must get lost, if it is known.
     """
     by_service: list[Reach] = []
     beside: list[Reach] = []
@@ -40,6 +43,12 @@ def only_by_service(seen: Observed, node: Subject, server: str, *, own_way: bool
         raise Missing(
             f"so few questions of {node.name} were lost that it may be a network which loses "
             "packets of everybody: run it again, or `watch`"
+        )
+    if share is not None and not fits(by_service, share):
+        lost, asked = (sum(n) for n in zip(*((r.silent, r.asked) for r in by_service), strict=True))
+        raise Missing(
+            f"{lost} of {asked} questions of {node.name} to {server} were lost, where DNS pods of "
+            f"{node.name} itself get {share:.0%}: something else is wrong, or too"
         )
 
 

@@ -92,3 +92,15 @@ def differ(lossy: Iterable[Reach], sound: Iterable[Reach]) -> bool:
     ways = comb(asked + beside, of_all)
     hits = range(lost, min(of_all, asked) + 1)
     return lost > 0 and sum(comb(asked, n) * comb(beside, of_all - n) for n in hits) < CHANCE * ways
+
+
+def fits(reaches: Iterable[Reach], share: float) -> bool:
+    """Whether so many of the questions were lost as when each is with that probability, or the
+    difference is chance."""
+    told = list(reaches)
+    asked, lost = sum(r.asked for r in told), sum(r.silent for r in told)
+
+    def odds(counts: Iterable[int]) -> float:
+        return sum(comb(asked, n) * share**n * (1 - share) ** (asked - n) for n in counts)
+
+    return min(odds(range(lost + 1)), odds(range(lost, asked + 1))) >= CHANCE / 2

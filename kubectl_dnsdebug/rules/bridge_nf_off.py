@@ -53,7 +53,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if value is None:
             continue  # the node says otherwise
         if not sysctl:
-            contrast.only_by_service(seen, subject, reach.server, own_way=True)
+            homes = [each.node == subject.name for each in seen.dns_endpoints if each.ready]
+            share = sum(homes) / len(homes)
+            contrast.only_by_service(seen, subject, reach.server, own_way=True, share=share)
         yield Found(
             evidence=(*sysctl, *symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),
             args={
