@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_dnsdebug.model import Evidence, Outcome, Role, Status, Transport
+from kubectl_dnsdebug.model import Confidence, Evidence, Outcome, Role, Status, Transport
 from kubectl_dnsdebug.observe.observed import Observed
 from tests import rule_cases
 from tests.test_host_rules import verdict
@@ -126,3 +126,25 @@ def test_a_firewall_that_refuses_pods_is_no_missing_route(words: str, outcome: O
         ),
     )
     assert verdict(Observed(refused), "no-default-route", "node/w1").outcome is outcome
+
+
+def test_a_refusal_while_dns_pods_are_ready_is_a_rule_of_the_past() -> None:
+    """kube-proxy got stuck when the Service had no endpoint, and still has it refuse."""
+    slug = "kube-proxy-rules-missing"
+    whole = rule_cases.read(rule_cases.CASES / slug / slug).evidence
+    says = f";; communications error to {SERVICE}#53: connection refused"
+    refused = tuple(
+        replace(each, out=says, exit_code=9)
+        if "w1#reach." in each.id and SERVICE in each.id
+        else each
+        for each in whole.transcripts
+    )
+    (finding,) = verdict(Observed(replace(whole, transcripts=refused)), slug, "node/w1").findings
+    assert "as if no DNS pod were ready" in finding.message
+    assert finding.confidence is Confidence.LIKELY
+    none = tuple(
+        replace(each, data={"items": []}) if each.id.startswith("endpointslices/") else each
+        for each in whole.facts
+    )
+    bare = replace(whole, transcripts=refused, facts=none)
+    assert verdict(Observed(bare), slug, "node/w1").outcome is not Outcome.FOUND
