@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubectl_dnsdebug.model import Answer, Status, Transport
-from kubectl_dnsdebug.observe.reach import PROOF, Reach, proves_silence
+from kubectl_dnsdebug.observe.reach import PROOF, Reach, differ, fits, proves_silence
 
 TIMEOUT, OK, REFUSED = Status.TIMEOUT, Status.NOERROR, Status.CONNECTION_REFUSED
 
@@ -43,3 +43,28 @@ def test_silence_is_proven_by_enough_of_it(reaches: list[Reach], proven: bool) -
 
 def test_a_bad_link_would_pass_for_a_dead_one_less_than_once_in_a_hundred_runs() -> None:
     assert (1 / 3) ** PROOF < 0.01 < (1 / 3) ** (PROOF - 1)
+
+
+@pytest.mark.parametrize(
+    ("lossy", "sound", "told"),
+    [
+        ([TIMEOUT] * 2 + [OK] * 16, [OK] * 14, False),
+        ([TIMEOUT] * 9 + [OK] * 9, [OK] * 14, True),
+        ([TIMEOUT] * 9 + [OK] * 9, [TIMEOUT] * 6 + [OK] * 8, False),
+        ([OK] * 9, [OK] * 9, False),
+        ([TIMEOUT] * 9, [], False),
+        ([], [], False),
+    ],
+)
+def test_a_difference_is_more_than_chance(
+    lossy: list[Status], sound: list[Status], told: bool
+) -> None:
+    assert differ([reach(*lossy)], [reach(*sound)]) is told
+
+
+@pytest.mark.parametrize(
+    ("lost", "share", "fit"),
+    [(9, 1 / 2, True), (5, 1 / 3, True), (14, 1 / 3, False), (2, 1 / 2, False), (18, 1, True)],
+)
+def test_losses_fit_the_share_that_must_be_lost(lost: int, share: float, fit: bool) -> None:
+    assert fits([reach(*[TIMEOUT] * lost, *[OK] * (18 - lost))], share) is fit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import comb
 
 from kubectl_dnsdebug.model import Answer, Status, Transport
 
@@ -11,6 +12,8 @@ from kubectl_dnsdebug.model import Answer, Status, Transport
 # third packet: then two of two are lost once in nine runs, three of three once in 27, five of five
 # once in 243; and a run that calls itself certain must be right oftener than that of a hundred.
 PROOF = 5
+# A difference that a network which loses packets of everybody shows more often than so is none.
+CHANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,28 @@ def proves_silence(reaches: Iterable[Reach]) -> bool:
         return False
     refused = any(reach.saw(Status.CONNECTION_REFUSED) for reach in told)
     return refused or sum(reach.silent for reach in told) >= PROOF
+
+
+def differ(lossy: Iterable[Reach], sound: Iterable[Reach]) -> bool:
+    """Whether the first lose so many more than the second that it is no chance: were losses dealt
+    to all questions alike, so many of them would hit the first less than once in fifty runs.
+    """
+    worse, better = list(lossy), list(sound)
+    asked, beside = (sum(reach.asked for reach in each) for each in (worse, better))
+    lost = sum(reach.silent for reach in worse)
+    of_all = lost + sum(reach.silent for reach in better)
+    ways = comb(asked + beside, of_all)
+    hits = range(lost, min(of_all, asked) + 1)
+    return lost > 0 and sum(comb(asked, n) * comb(beside, of_all - n) for n in hits) < CHANCE * ways
+
+
+def fits(reaches: Iterable[Reach], share: float) -> bool:
+    """Whether so many of the questions were lost as when each is with that probability, or the
+    difference is chance."""
+    told = list(reaches)
+    asked, lost = sum(r.asked for r in told), sum(r.silent for r in told)
+
+    def odds(counts: Iterable[int]) -> float:
+        return sum(comb(asked, n) * share**n * (1 - share) ** (asked - n) for n in counts)
+
+    return min(odds(range(lost + 1)), odds(range(lost, asked + 1))) >= CHANCE / 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.host import BRIDGE_NF, BRIDGE_NF6
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -27,7 +27,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
     silent_when="questions to the Service are refused, a DNS pod asked directly fails too, none "
     "is on the client's node, or the sysctl is seen to be on; when all is lost though DNS pods "
-    "are elsewhere.",
+    "are elsewhere. So few losses that a bad network explains them leave it unknown.",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -52,6 +52,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         sysctl, value = _sysctl(seen, subject, reach.server)
         if value is None:
             continue  # the node says otherwise
+        if not sysctl:
+            homes = [each.node == subject.name for each in seen.dns_endpoints if each.ready]
+            share = sum(homes) / len(homes)
+            contrast.only_by_service(seen, subject, reach.server, own_way=True, share=share)
         yield Found(
             evidence=(*sysctl, *symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),
             args={

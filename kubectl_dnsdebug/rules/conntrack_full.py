@@ -44,7 +44,7 @@ _OFTEN = 4  # questions to one server that chance does not lose all
     "'table full'   # on {node}",
     silent_when="the DNS Service answers every question, the table has room, a server never "
     "answers or only one transport loses questions, or questions between other nodes are lost as "
-    "well.",
+    "well; without a word of the node it is unknown, for a bad link does the same.",
     explains=(
         "aaaa-delay",
         "bridge-nf-off",
@@ -86,6 +86,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if not all(a.status.is_answer for a in others):
         return  # the servers' own doing
     said = _condition(seen, subject)
+    if not table and not said:
+        raise Missing(
+            f"a bad link of {subject.name} loses packets at random as well as a full conntrack "
+            "table, and the node was not looked at (--deep)"
+        )
     yield Found(
         evidence=(
             *(a.id for a in asked if a.status.is_silence),
@@ -101,7 +106,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             "said": f" The node says so: {said}." if said else "",
         },
         confidence=Confidence.CERTAIN if said else Confidence.LIKELY,
-        settles="" if said else "the kernel's log and conntrack counters of the node (--deep)",
+        settles="" if said else "the kernel's log and conntrack counters of the node",
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.intermittent import StuckFlow, stuck_flows
 from kubectl_dnsdebug.observe.objects import at
@@ -61,7 +61,7 @@ def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
             continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
-        if fresh.fine and flow.dead and symptoms.lossy(flow):
+        if flow.dead and symptoms.lossy(flow) and contrast.loses_no_other(seen, place.node, fresh):
             yield Found(
                 evidence=(*symptoms.ids(flow), *symptoms.ids(fresh)),
                 args={

@@ -14,13 +14,15 @@ from kubectl_dnsdebug.model import (
     Role,
     Scope,
     Severity,
+    Status,
     Subject,
     Transport,
     Vantage,
 )
-from kubectl_dnsdebug.observe import dns_policies, plugin_policies, symptoms
+from kubectl_dnsdebug.observe import contrast, dns_policies, dns_servers, plugin_policies, symptoms
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Endpoint, Pod
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.reach import proves_silence
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -32,8 +34,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Admit UDP and TCP to port {port} of the DNS pods from every pod and node that resolves "
     "names.",
     verify="kubectl -n {namespace} get {kinds} -o yaml   # those that select the DNS pods",
-    silent_when="the Service answers, a DNS pod refuses instead of keeping silent, or only some "
-    "places are kept out and no policy says so.",
+    silent_when="the Service answers, a DNS pod refuses or keeps silent on its own node too, or "
+    "nothing shows that packets other than these pass and no policy says so.",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -45,14 +47,13 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             for e, r in symptoms.replicas(seen, place).all
             if r.dead and not r.saw(*symptoms.INSTANT)
         ]
-        if not lost:
-            continue
         endpoints = [e for e, _ in lost]
-        found = (
+        found = lost and (
             _on_paper(seen, client, lost)
             or _by_plugin(seen, client, place, lost)
             or _everywhere(seen, place, client, endpoints)
         )
+        found = found or _filtered(seen, place, client)
         if found:
             yield found
             return
@@ -149,6 +150,52 @@ def _everywhere(seen: Observed, place: Vantage, client: Pod, lost: list[Endpoint
         confidence=Confidence.LIKELY,
         settles="a question asked on the DNS pod's own node (--deep)",
     )
+
+
+def _filtered(seen: Observed, place: Vantage, client: Pod) -> Found | None:
+    """A DNS pod that serves pods of its own node and keeps silent to those of this one, or refuses
+    them, though packets pass between the two: a host firewall or a security group, for DNS alone.
+    """
+    try:
+        control = seen.control(place.stands_for)
+    except Missing:
+        return None
+    for endpoint, reach in symptoms.replicas(seen, control).remote:
+        home = contrast.at_home(seen, endpoint)
+        asked = contrast.from_node(seen, place.node, endpoint, Transport.UDP)
+        if not home or not home.fine or not reach.dead or any(r.answered for r in asked):
+            continue
+        tcp = contrast.from_node(seen, place.node, endpoint, Transport.TCP)
+        back = [r for r in contrast.way_back(seen, endpoint.node, place.node) if r.fine]
+        if reach.saw(*symptoms.INSTANT):
+            pod = dns_servers.dns_pod(seen, endpoint.ip)
+            if reach.saw(Status.CONNECTION_REFUSED) and (pod is None or pod.restarts):
+                continue  # it may have been down for a moment, and up when asked at home
+            how, passed = "somebody on the way refuses them at once", []
+        elif not proves_silence(asked):
+            continue
+        elif all(r.fine for r in tcp):
+            how, passed = "the same pods reach it over TCP", tcp
+        elif back:
+            how, passed = f"pods of {endpoint.node} reach the DNS pod of {place.node}", back
+        else:
+            continue
+        return Found(
+            evidence=(
+                *(id for r in asked for id in symptoms.ids(r, most=2)),
+                home.ids[0],
+                *(r.ids[0] for r in passed[:1]),
+            ),
+            args=_args(seen, client, (endpoint, reach))
+            | {
+                "what": f"it answers pods of its own node {endpoint.node}, and {how}. Look for a "
+                f"firewall for DNS on {endpoint.node} and on {place.node} (iptables-save, nft list "
+                "ruleset), then for security groups between them."
+            },
+            confidence=Confidence.LIKELY,
+            settles=f"the packet filters of {endpoint.node} and {place.node}",
+        )
+    return None
 
 
 def _node_gets_out(seen: Observed, place: Vantage) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
@@ -42,7 +42,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             continue
         bound = seen.ask(own, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)
-        if not fresh.fine or not flow.dead or not symptoms.lossy(flow):
+        if not flow.dead or not symptoms.lossy(flow):
+            continue
+        if not contrast.loses_no_other(seen, own.node, fresh):
             continue
         mode = seen.fact("kube-proxy-mode")
         if mode is None:

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Status,
+    Subject,
+    Transport,
+)
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -24,33 +33,43 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Repair kube-proxy (or what replaces it) on {node}: restart it, read its log, and see "
     "that no other program flushes its rules.",
     verify="iptables-save -t nat | grep '{server}/32'   # on {node}; nft or ipvsadm in other modes",
-    silent_when="the Service answers or refuses at once, no DNS pod answers directly either, or "
-    "the node's rules lead to the DNS pods of now; a part of the questions lost tells it from "
-    "bridged replies and lost replicas only where those are excluded.",
+    silent_when="the Service answers, or refuses without a ready endpoint, no DNS pod answers "
+    "directly either, or the node's rules lead to the DNS pods of now; a part of the questions "
+    "lost tells it from bridged replies and lost replicas only where those are excluded, and so "
+    "few losses that a bad network explains them leave it unknown.",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
     for reach in symptoms.service_reach(seen, place):
-        if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
+        refused = reach.dead and reach.saw(Status.CONNECTION_REFUSED)
+        if not symptoms.lossy(reach) or (reach.saw(*symptoms.INSTANT) and not refused):
             continue
         direct = symptoms.replicas(seen, place)
+        if refused and not _serves(seen, reach.server):
+            continue  # kube-proxy is right to refuse
         if not any(r.fine for _, r in direct.all):
             continue  # the pods are out of reach as well: not the translation
         rules, proof = _rules(seen, subject, reach.server)
         if rules and not proof:
             continue  # they are there, and lead to DNS pods of now
-        stale = reach.flaky or symptoms.other_service_works(seen, place)
+        whole = reach  # few questions may all go one way: those of the node's other pods count
+        if place.role is Role.CONTROL:
+            whole = symptoms.node_reach(seen, subject, reach.server)
+        stale = whole.flaky or symptoms.other_service_works(seen, place)
         if (
             not proof
             and stale
             and (
                 not direct.all_fine  # a replica that is lost looks the same from here
-                or (direct.local and (reach.flaky or not direct.remote))  # so do bridged replies
+                # So do bridged replies, which nobody refuses.
+                or (direct.local and not refused and (whole.flaky or not direct.remote))
                 or symptoms.local_policy(seen, reach.server)
             )
         ):
             continue
+        if not proof:
+            contrast.only_by_service(seen, subject, reach.server)
         agent, certain = _agent(seen, subject)
         certain = bool(proof) or (certain and not stale)
         yield Found(
@@ -66,7 +85,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 "summary": reach.summary,
                 "other": proof
                 or (
-                    "so its rules for DNS seem out of date"
+                    "as if no DNS pod were ready, so its rules for DNS seem out of date"
+                    if refused
+                    else "so its rules for DNS seem out of date"
                     if stale
                     else "another ClusterIP fails too"
                 ),
@@ -75,6 +96,18 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
             settles="" if certain else "the NAT rules of the node (--deep)",
         )
+
+
+def _serves(seen: Observed, server: str) -> bool:
+    """Whether the Service of that address has a ready DNS pod of its family for UDP, by the API."""
+    return any(
+        endpoint.ready
+        and Transport.UDP in endpoint.ports
+        and (":" in endpoint.ip) == (":" in server)
+        for service in seen.dns_services
+        if server in service.cluster_ips
+        for endpoint in seen.endpoints(service)
+    )
 
 
 def _rules(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str]:

@@ -16,6 +16,10 @@ from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.parse.host import Route
 from kubectl_dnsdebug.reason.rule import Found, rule
 
+# What a kernel without a route says. Of a host it says so for a route of type unreachable, too, but
+# most often that is the word of a firewall, on the way or on the node, as is "permission denied".
+_NO_ROUTE, _NO_HOST = "network unreachable", "host unreachable"
+
 
 @rule(
     "no-default-route",
@@ -26,8 +30,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="Restore the default route of {node} (its gateway, DHCP lease or network card), or add "
     "a route for the Service range.",
     verify="ip route get {server}   # on {node}; says 'unreachable' while the route is missing",
-    silent_when="no probe on the node is told that the address of the DNS Service is unreachable; "
-    "with --deep, when a route matches it.",
+    silent_when="no probe on the node is told that no network leads to the DNS Service (that its "
+    "host cannot be reached is what firewalls tell pods); with --deep, when a route matches it.",
     explains=("cni-down-on-node", "coredns-api-unreachable", "kube-proxy-rules-missing"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -43,11 +47,12 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         except Missing:
             continue
         for reach in reaches:
-            if reach.dead and reach.saw(Status.UNREACHABLE):
-                on_host = place.role in (Role.HOST, Role.HOSTNET, Role.HOSTNET_DEFAULT) or (
-                    place.role in TARGETS and seen.target(place.stands_for).host_network
-                )
-                yield _found(seen, subject, reach, on_host)
+            on_host = place.role in (Role.HOST, Role.HOSTNET, Role.HOSTNET_DEFAULT) or (
+                place.role in TARGETS and seen.target(place.stands_for).host_network
+            )
+            said = _said(reach)
+            if reach.dead and (_NO_ROUTE in said or (on_host and _NO_HOST in said)):
+                yield _found(seen, subject, reach, on_host and _NO_ROUTE in said)
                 return
     for id, text in _refused(seen, subject):
         if "network is unreachable" in text and _is_about(text, seen.cluster_ips):
@@ -123,13 +128,18 @@ def _reached(seen: Observed, target: Subject, server: str) -> tuple[Reach, ...]:
         return ()
 
 
-def _found(seen: Observed, subject: Subject, reach: Reach, on_host: bool) -> Found:
+def _said(reach: Reach) -> str:
+    unreachable = (a.detail for a in reach.answers if a.status is Status.UNREACHABLE)
+    return " ".join(unreachable).lower().replace("is unreachable", "unreachable")
+
+
+def _found(seen: Observed, subject: Subject, reach: Reach, certain: bool) -> Found:
     what = f"{reach.server} is unreachable at once ({reach.summary})"
     return Found(
         evidence=symptoms.ids(reach),
         args={"node": subject.name, "server": reach.server, "what": what},
-        confidence=Confidence.CERTAIN if on_host else Confidence.LIKELY,
-        settles="" if on_host else "`ip route` in the pod and on the node (--deep)",
+        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+        settles="" if certain else "`ip route` in the pod and on the node (--deep)",
     )
 
 

@@ -16,16 +16,13 @@ from kubectl_dnsdebug.model import (
     Severity,
     Subject,
     Transport,
-    Vantage,
     node,
 )
-from kubectl_dnsdebug.observe import dns_policies, forwarding, symptoms
+from kubectl_dnsdebug.observe import contrast, dns_policies, forwarding, symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint
-from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
+from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.observe.reach import proves_silence
 from kubectl_dnsdebug.reason.rule import Found, rule
-
-_PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)  # on the network of pods
 
 
 @rule(
@@ -38,7 +35,8 @@ _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)  # on the network of pods
     "encapsulation (VXLAN 8472 or 4789/UDP, IPIP, WireGuard), then look at routes and MTU.",
     verify="dig @{ip} -p {port} +tries=1 +time=2 {name}   # from a pod on {node}; then on {others}",
     silent_when="a DNS pod on another node is reached, one on this node is not, the silent one is "
-    "silent at home too, or a policy keeps this node's pods out.",
+    "silent at home too, a policy keeps this node's pods out, or pods there reach the DNS pod of "
+    "this node: then DNS alone is kept out.",
     explains=("tcp-fallback-broken", "coredns-api-unreachable"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -53,7 +51,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     lost = [(e, r) for e, r in direct.remote if r.dead and not r.saw(*symptoms.INSTANT)]
     if not lost or any(not r.fine for _, r in direct.local):
         return
-    homes = [_at_home(seen, endpoint) for endpoint, _ in lost]
+    homes = [contrast.at_home(seen, endpoint) for endpoint, _ in lost]
     if any(home is not None and home.dead for home in homes):
         return  # silent on its own node too: the DNS pod, not the way to it
     proof = [home for home in homes if home is not None and home.fine]
@@ -61,7 +59,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         return
     if _fault_of_others(seen, subject, {endpoint.node for endpoint, _ in lost}):
         return
-    samples = [_from(seen, subject, endpoint) for endpoint, _ in lost]
+    back = [r for e, _ in lost for r in contrast.way_back(seen, e.node, subject.name)]
+    if any(reach.fine for reach in back):
+        return  # packets pass both ways: what is silent here is kept from these questions alone
+    samples = [contrast.from_node(seen, subject.name, endpoint) for endpoint, _ in lost]
     if any(reach.answered for sample in samples for reach in sample):
         return  # a way that loses packets, which is another thing than none
     first, reach = lost[0]
@@ -74,6 +75,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         open_ = "a probe on the silent DNS pod's own node"
     elif not all(map(proves_silence, samples)):
         open_ = "more questions, for so few may all be lost on a bad link: run it again, or `watch`"
+    elif not back:
+        open_ = f"whether anything but DNS passes between {subject.name} and {first.node}"
     elif sealed:
         open_ = f"whether {subject.name} forwards packets at all: net.ipv4.ip_forward (--deep)"
     yield Found(
@@ -112,19 +115,6 @@ def _first(node: str, filtered: bool, sealed: bool) -> str:
             "there either; else: "
         )
     return ""
-
-
-def _from(seen: Observed, subject: Subject, endpoint: Endpoint) -> list[Reach]:
-    """Every question of pods of that node to a DNS pod: a larger sample than one place's."""
-    found = []
-    for vantage in seen.evidence.vantages:
-        for transport in Transport:
-            try:
-                if vantage.node == subject.name and vantage.role in _PODS:
-                    found.append(seen.reach(vantage, endpoint.ip, transport))
-            except Missing:
-                continue
-    return found
 
 
 def _kept_out(seen: Observed, subject: Subject, endpoints: list[Endpoint]) -> bool:
@@ -188,12 +178,3 @@ def _upstreams_are_silent(seen: Observed, home: str) -> bool:
     """Raises Missing where they were not asked there."""
     seen.default(node(home))
     return forwarding.nothing_leaves(seen, node(home))
-
-
-def _at_home(seen: Observed, endpoint: Endpoint) -> Reach | None:
-    """How a DNS pod does for a plain pod of its own node; None when nobody asked there."""
-    try:
-        witness: Vantage = seen.control(node(endpoint.node))
-        return seen.reach(witness, endpoint.ip)
-    except Missing:
-        return None
