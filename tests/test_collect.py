@@ -15,7 +15,7 @@ from kubectl_dnsdebug.collect.targets import Target
 from kubectl_dnsdebug.evidence import dump, load
 from kubectl_dnsdebug.model import Evidence, Request, Role, State
 from kubectl_dnsdebug.observe.objects import Pod
-from kubectl_dnsdebug.plan import spots
+from kubectl_dnsdebug.plan import witnesses
 from tests.fake_api import Answer, FakeApi, Seen, status
 from tests.places import ENDED, PODS, RUN, all_spots, event, log, target, text
 
@@ -253,7 +253,7 @@ def test_an_interruption_leaves_nothing(api: FakeApi, session: Session, said: st
     [
         (survey, "aftermath"),
         (vantage, "gather"),
-        (spots, "witnesses"),
+        (witnesses, "witnesses"),
         (run, "fates"),
         (run, "_stands_in"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kubectl_dnsdebug.model import Role, node
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan import manifests, node_spots, spots
+from kubectl_dnsdebug.plan import manifests, node_spots, spots, witnesses
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.spots import Spot
 from tests import reports
@@ -419,10 +420,10 @@ def test_witnesses_stand_where_a_silent_dns_pod_is() -> None:
     """On its node, once, and nowhere that a control has been already."""
     here = reports.in_pod().battery({reports.COREDNS_A: reports.DEAD, reports.COREDNS_B: "dead"})
     seen = Observed(reports.evidence(here, *reports.surroundings()))
-    (found,) = spots.witnesses(seen, [target()], RUN)
+    (found,) = witnesses.witnesses(seen, [target()], RUN)
     assert (found.role, found.node, found.host) == (Role.CONTROL, "cp", f"dnsdebug-{RUN}-witness")
     healthy = Observed(reports.evidence(reports.in_pod().battery()))
-    assert spots.witnesses(healthy, [target()], RUN) == ()
+    assert witnesses.witnesses(healthy, [target()], RUN) == ()
 
 
 def test_a_silence_of_the_target_alone_needs_no_witness() -> None:
@@ -430,7 +431,27 @@ def test_a_silence_of_the_target_alone_needs_no_witness() -> None:
     dead = {reports.COREDNS_A: reports.DEAD, reports.COREDNS_B: reports.DEAD}
     beside = reports.Place(Role.CONTROL).file(reports.CONF).battery()
     seen = Observed(reports.evidence(reports.in_pod().battery(dead), beside))
-    assert spots.witnesses(seen, [target()], RUN) == ()
+    assert witnesses.witnesses(seen, [target()], RUN) == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked"),
+    [({}, True), ({"privileged": ""}, True), ({"enforce": "privileged"}, True)]
+    + [({"enforce": level}, False) for level in ("baseline", "restricted")],
+)
+def test_a_service_that_alone_loses_questions_is_asked_from_the_nodes_own_network(
+    labels: dict[str, str], asked: bool
+) -> None:
+    """Which tells the translation from how replies get to pods; where Pod Security admits it."""
+    beside = reports.Place(Role.CONTROL).file(reports.CONF).battery({reports.SERVICE: reports.DEAD})
+    named = {f"pod-security.kubernetes.io/{key}": value for key, value in labels.items()}
+    namespace = reports.got("namespace/shop", {"metadata": {"labels": named}})
+    facts = (*reports.cluster("web-1"), namespace)
+    seen = Observed(reports.evidence(reports.in_pod().battery(), beside, facts=facts))
+    found = witnesses.witnesses(seen, [target()], RUN)
+    assert [(spot.role, spot.node) for spot in found] == [(Role.HOSTNET, "w1")] * asked
+    deep = replace(seen.evidence, request=replace(seen.evidence.request, deep="kube-system"))
+    assert witnesses.witnesses(Observed(deep), [target()], RUN) == ()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from kubectl_dnsdebug.collect.sweep import Sweep, Tell
 from kubectl_dnsdebug.model import Evidence, Fact, Made, Purpose, Role, State
 from kubectl_dnsdebug.observe.objects import Pod, plain_pod
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan import node_spots, spots
+from kubectl_dnsdebug.plan import node_spots, witnesses
 
 MOST_ILL = 6  # nodes that are looked at once more from the API's side, of those that look ill
 LISTED = 50  # pods that are told by name when all is well with them
@@ -55,7 +55,7 @@ class NodeRun:
         nodes = list(dict.fromkeys(v.node for v in self._sweep.vantages))
         ill = [self._pod(name) for name in nodes if self._is_ill(seen, name)][:MOST_ILL]
         worth = node_spots.worth_a_look(nodes, [pod.node for pod in ill], named=self._plan.named)
-        places = (*spots.witnesses(seen, ill, self._plan.run), *self._plan.hosts(worth))
+        places = (*witnesses.witnesses(seen, ill, self._plan.run), *self._plan.hosts(worth))
         if places:
             self._tell(len(self._plan.fit), "looking once more, where it tells most")
             self._queries += sum(spot.plan.cost for spot in places)

@@ -27,7 +27,7 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.plan import frames, spots
+from kubectl_dnsdebug.plan import frames, spots, witnesses
 from kubectl_dnsdebug.plan.manifests import Manifest
 from kubectl_dnsdebug.plan.probe import LIMIT
 from kubectl_dnsdebug.plan.spots import Spot
@@ -114,9 +114,9 @@ def run(
     try:
         progress(f"starting {len(plan.spots)} probing containers")
         seen = _round(session, plan, ledger, deadline, progress, made_by, pull_secrets)
-        second = spots.witnesses(Observed(seen), [t.pod for t in targets], plan.run)
+        second = witnesses.witnesses(Observed(seen), [t.pod for t in targets], plan.run)
         if second:
-            progress("asking once more, from the nodes of DNS pods that were silent")
+            progress("asking once more, from where it tells most")
             seen = once_more(
                 session, seen, second, plan.run, ledger, deadline, progress, made_by, pull_secrets
             )

@@ -52,6 +52,18 @@ def only_by_service(
         )
 
 
+def own_way_loses(seen: Observed, node: str, server: str) -> bool:
+    """Whether questions of the node itself to the Service are lost too, seen from its own network:
+    then it is the translation, which all share, and not how replies get to pods."""
+    own = [v for v in seen.evidence.vantages if v.role is Role.HOSTNET and v.node == node]
+    lost = sum(
+        answer.status.is_silence
+        for place in own
+        for answer in seen.ask(place, server=server, probe="reach.")
+    )
+    return lost > 1  # one may be chance
+
+
 def loses_no_other(seen: Observed, node: str, fresh: Reach) -> bool:
     """Whether every question of pods of the node to a server about names of its own was answered,
     but for those of one source port: two of these are lost by chance wherever packets are."""

@@ -62,7 +62,9 @@ def reach(stage: Stage) -> Iterator[Probe]:
     """Can each server be talked to? In-zone names, several source ports, both transports."""
     # A node's own way is asked for beside that of its pods: what is odd about it is asked there.
     own_way = stage.role is Role.HOSTNET
-    if stage.by_host_file or own_way:
+    if own_way:
+        often, few = FRESH_PORTS, 1
+    elif stage.by_host_file:
         often, few = 4, 1
     else:
         often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)

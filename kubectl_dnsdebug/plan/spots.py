@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_dnsdebug.model import Missing, Purpose, Role, Subject, Vantage, node
-from kubectl_dnsdebug.observe.objects import Endpoint, Node, Pod, at, items
+from kubectl_dnsdebug.observe.objects import Node, Pod, at, items
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
 from kubectl_dnsdebug.plan import manifests
 from kubectl_dnsdebug.plan.manifests import Manifest
@@ -15,7 +15,6 @@ from kubectl_dnsdebug.plan.probe import Plan
 from kubectl_dnsdebug.plan.probes import plan
 
 MODES = ("ephemeral", "sibling")
-MOST_WITNESSES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,52 +168,6 @@ def hosts(seen: Observed, pods: Iterable[Pod], run: str, home: str) -> Iterator[
             plan=plan(seen, Role.HOST, pod),
             home=home,
         )
-
-
-def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, ...]:
-    """A second look, from the node of a ready but silent DNS pod: is it the pod, or the way?"""
-    found: dict[str, Spot] = {}
-    for pod in targets:
-        for there in _nodes_of_silent_dns_pods(seen, pod):
-            spot = Spot(
-                role=Role.CONTROL,
-                target=pod,
-                node=there,
-                host=f"dnsdebug-{run}-witness{len(found) or ''}",
-                container=manifests.CONTAINER,
-                plan=plan(seen, Role.CONTROL, pod),
-            )
-            found.setdefault(there, spot)
-    return tuple(found.values())[:MOST_WITNESSES]
-
-
-def _nodes_of_silent_dns_pods(seen: Observed, pod: Pod) -> Iterator[str]:
-    """Where ready DNS pods run that plain pods beside the target do not reach, or not always.
-
-    A silence that is the target's alone has its cause in the target; without a plain pod to tell,
-    the target's word counts.
-    """
-    known = {v.node for v in seen.evidence.vantages if v.role is Role.CONTROL}
-    of_nodes = seen.evidence.request.purpose is Purpose.NODES
-    subject = node(pod.node) if of_nodes else pod.subject
-    for endpoint in endpoints_of(seen):
-        if not endpoint.ready or not endpoint.node or endpoint.node in known:
-            continue
-        for look in (seen.control, seen.own):
-            try:
-                lost = seen.reach(look(subject), endpoint.ip).silent
-            except Missing:
-                continue
-            if lost:
-                yield endpoint.node
-            break
-
-
-def endpoints_of(seen: Observed) -> tuple[Endpoint, ...]:
-    try:
-        return seen.dns_endpoints
-    except Missing:
-        return ()
 
 
 def manifest(

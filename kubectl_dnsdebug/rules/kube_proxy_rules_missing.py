@@ -56,14 +56,20 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         whole = reach  # few questions may all go one way: those of the node's other pods count
         if place.role is Role.CONTROL:
             whole = symptoms.node_reach(seen, subject, reach.server)
+        own_way = contrast.own_way_loses(seen, subject.name, reach.server)
         stale = whole.flaky or symptoms.other_service_works(seen, place)
         if (
             not proof
             and stale
             and (
                 not direct.all_fine  # a replica that is lost looks the same from here
-                # So do bridged replies, which nobody refuses.
-                or (direct.local and not refused and (whole.flaky or not direct.remote))
+                # So do bridged replies, which nobody refuses, and which the node itself gets.
+                or (
+                    direct.local
+                    and not refused
+                    and not own_way
+                    and (whole.flaky or not direct.remote)
+                )
                 or symptoms.local_policy(seen, reach.server)
             )
         ):
@@ -87,7 +93,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 or (
                     "as if no DNS pod were ready, so its rules for DNS seem out of date"
                     if refused
-                    else "so its rules for DNS seem out of date"
+                    else f"{'and the node itself fares alike, ' if own_way else ''}so its "
+                    "rules for DNS seem out of date"
                     if stale
                     else "another ClusterIP fails too"
                 ),
