@@ -103,7 +103,8 @@ def test_whole_words() -> None:
         " +tcp",
         f"reach.udp.10.244.0.7*3 10.244.0.7#53+udp/gate dig @10.244.0.7 -p 53 -q {api} -t A {rest}",
         "reach.udp.{ns}*3 {ns}#53+udp/gate dig @{ns} -p 53 -q " + f"{api} -t A {rest}",
-        "ext.10.96.0.10 10.96.0.10#53+udp/3 dig @10.96.0.10 -p 53 -q db.example.com. -t A " + rest,
+        "ext.10.96.0.10 10.96.0.10#53+udp/ext.10.96.0.10 dig @10.96.0.10 -p 53 -q db.example.com. "
+        "-t A " + rest,
         "up.udp.192.0.2.54*2 192.0.2.54#5353+udp/gate dig @192.0.2.54 -p 5353 -q db.example.com. "
         "-t A " + rest,
         "stub.corp.example..192.0.2.99 192.0.2.99#53+udp/gate dig @192.0.2.99 -p 53 "

@@ -59,15 +59,17 @@ def ask(
     name: str,
     type: str = "A",
     transport: Transport = UDP,
-    stream: str = "1",
+    stream: str = "",
     extra: Iterable[str] = (),
     times: int = 1,
 ) -> Probe:
-    """One dig of one server, bounded to one try of two seconds."""
+    """One dig of one server, bounded to one try of two seconds; in a stream of its own by default,
+    where what it asks several times is asked one after the other."""
     argv: list[str] = ["dig", f"@{server.ip}", "-p", str(server.port), "-q", name, "-t", type]
     argv += ["+tries=1", "+time=2", *(["+tcp"] if transport is TCP else []), *extra]
-    lane = f"{server.ip}#{server.port}+{transport.value}/{stream}"
-    return Probe(id=f"{id}.{server.ip}", lane=lane, argv=tuple(argv), times=times)
+    whole = f"{id}.{server.ip}"
+    lane = f"{server.ip}#{server.port}+{transport.value}/{stream or whole}"
+    return Probe(id=whole, lane=lane, argv=tuple(argv), times=times)
 
 
 ANY_NS = Server(ip="{ns}")

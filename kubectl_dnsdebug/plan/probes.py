@@ -37,12 +37,13 @@ HOST_FILES = (
 )
 
 
-def plan(seen: Observed, role: Role, pod: Pod) -> Plan:
-    """What to ask at a place of that role for this target. Reads the survey only."""
+def plan(seen: Observed, role: Role, pod: Pod, battery: Battery | None = None) -> Plan:
+    """What to ask at a place of that role for this target; by default all that the purpose of the
+    run asks for. Reads the survey only."""
     stage = set_up(seen, role, pod)
     purpose = seen.evidence.request.purpose
-    battery = HOST_BATTERIES.get(purpose, HOST_BATTERY) if role is Role.HOST else BATTERIES[purpose]
-    probes = tuple(probe for build in battery for probe in build(stage))
+    usual = HOST_BATTERIES.get(purpose, HOST_BATTERY) if role is Role.HOST else BATTERIES[purpose]
+    probes = tuple(probe for build in battery or usual for probe in build(stage))
     by_name = purpose is not Purpose.RESOLVE  # whose walk asks each nameserver of the file alike
     return Plan(
         known=tuple(s.ip for s in stage.services if s.port == DNS_PORT and by_name),
@@ -90,7 +91,7 @@ def own_domain(stage: Stage) -> Iterator[Probe]:
     if not stage.by_host_file and stage.role is not Role.HOSTNET:
         for server in (*stage.services, ANY_NS):
             name = f"kubernetes.default.svc.{DOMAIN_HOLE}."
-            yield ask("dom", server, name, stage.family, stream="2")
+            yield ask("dom", server, name, stage.family)
 
 
 def services(stage: Stage) -> Iterator[Probe]:
@@ -99,20 +100,20 @@ def services(stage: Stage) -> Iterator[Probe]:
         return
     for server in (*stage.services, *stage.replicas, ANY_NS):
         other = "A" if stage.family == "AAAA" else "AAAA"
-        yield ask("reach6", server, stage.api, other, stream="2")
+        yield ask("reach6", server, stage.api, other)
         for service in filter(None, (stage.names.own, stage.names.headless)):
             name = f"{service.name}.{service.namespace}.svc.{stage.domain}."
             type = family(service.cluster_ips[0]) if service.cluster_ips else stage.family
-            yield ask(f"svc.{service.name}", server, name, type, stream="2")
+            yield ask(f"svc.{service.name}", server, name, type)
     for server in stage.services:
         if alias := stage.names.alias:
             name = f"{alias.name}.{alias.namespace}.svc.{stage.domain}."
-            yield ask(f"svc.{alias.name}", server, name, stream="3")
+            yield ask(f"svc.{alias.name}", server, name)
             # Its target may have addresses of the other family alone.
-            yield ask(f"svc6.{alias.name}", server, name, "AAAA", stream="3")
+            yield ask(f"svc6.{alias.name}", server, name, "AAAA")
         if stage.own_service_ip:
             pointer = ipaddress.ip_address(stage.own_service_ip).reverse_pointer + "."
-            yield ask("ptr", server, pointer, "PTR", stream="2")
+            yield ask("ptr", server, pointer, "PTR")
 
 
 def outside(stage: Stage) -> Iterator[Probe]:
@@ -121,14 +122,14 @@ def outside(stage: Stage) -> Iterator[Probe]:
         return
     name = stage.names.external + "."
     for server in (*stage.services, ANY_NS):
-        yield ask("ext", server, name, stream="3")
+        yield ask("ext", server, name)
         if stage.is_target:
-            yield ask("ext6", server, name, "AAAA", stream="4")
-            yield ask("ext.tcp", server, name, transport=TCP, stream="3")
+            yield ask("ext6", server, name, "AAAA")
+            yield ask("ext.tcp", server, name, transport=TCP)
     if stage.is_target:
         for server in stage.replicas:
             # Twice, one after the other: the first may find a resolver that has to look around.
-            yield ask("ext", server, name, stream="3", times=2)
+            yield ask("ext", server, name, times=2)
 
 
 def upstream(stage: Stage) -> Iterator[Probe]:
@@ -149,7 +150,7 @@ def stub_domains(stage: Stage) -> Iterator[Probe]:
     for zone, servers in stage.stubs:
         if stage.is_target:
             for server in stage.services:
-                yield ask(f"stub.{zone}", server, zone, "SOA", stream="5")
+                yield ask(f"stub.{zone}", server, zone, "SOA")
         if stage.role not in (Role.CONTROL, Role.HOSTNET):
             for server in servers:
                 yield ask(f"stub.{zone}", server, zone, "SOA", stream=GATE)
@@ -211,13 +212,7 @@ def walk(stage: Stage) -> Iterator[Probe]:
         return
     for name in (stage.api.rstrip("."), *(n for n in stage.names.asked if not n.endswith("."))):
         for type in (stage.family,) if stage.frugal else ("A", "AAAA"):
-            yield ask(
-                f"walk.{type}.{name}.{{search}}",
-                FIRST_NS,
-                f"{name}.{{search}}.",
-                type,
-                stream=f"w{type}",
-            )
+            yield ask(f"walk.{type}.{name}.{{search}}", FIRST_NS, f"{name}.{{search}}.", type)
 
 
 def steps(stage: Stage) -> Iterator[Probe]:
@@ -230,8 +225,7 @@ def steps(stage: Stage) -> Iterator[Probe]:
         for tail in tails:
             absolute = name.rstrip(".") + tail
             for type in ("A", "AAAA"):
-                stream = f"{type}.{absolute}"
-                yield ask(f"step.{stream}", ANY_NS, absolute, type, stream=stream, times=2)
+                yield ask(f"step.{type}.{absolute}", ANY_NS, absolute, type, times=2)
 
 
 def users(stage: Stage) -> Iterator[Probe]:
@@ -241,9 +235,9 @@ def users(stage: Stage) -> Iterator[Probe]:
     servers = (*stage.services, *stage.replicas, ANY_NS) if stage.is_target else stage.services
     for name in stage.names.asked:
         for server in servers:
-            yield ask(f"user.A.{name}", server, name.rstrip(".") + ".", stream="5")
+            yield ask(f"user.A.{name}", server, name.rstrip(".") + ".")
             if stage.is_target:
-                yield ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA", stream="5")
+                yield ask(f"user.AAAA.{name}", server, name.rstrip(".") + ".", "AAAA")
 
 
 def fixed_port(stage: Stage) -> Iterator[Probe]:
@@ -252,7 +246,7 @@ def fixed_port(stage: Stage) -> Iterator[Probe]:
         return
     for server in stage.services:
         bound = bound_to(server, source_port(stage.pod))
-        yield ask("fixed", server, stage.api, stage.family, stream="fixed", extra=bound, times=2)
+        yield ask("fixed", server, stage.api, stage.family, extra=bound, times=2)
 
 
 def source_port(pod: Pod, place: int = 0) -> int:
@@ -296,9 +290,11 @@ def of_host(stage: Stage) -> Iterator[Probe]:
         yield from _gates(stage, server, 2, 1)
 
 
+Battery = tuple[Callable[[Stage], Iterator[Probe]], ...]
 HOST_BATTERY = (hosts_files, host, of_host)
 HOST_BATTERIES = {Purpose.DIFF: (hosts_files,)}
-BATTERY: tuple[Callable[[Stage], Iterator[Probe]], ...] = (
+REACH: Battery = (files, reach)
+BATTERY: Battery = (
     files,
     reach,
     own_domain,

@@ -194,6 +194,27 @@ fill() {
     done
 }
 
+# stream ITEM...: run those of $lane in order, unless its server is dead
+stream() {
+    server=${lane%%/*} dead=
+    case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
+    case $lane in */else)
+        [ -n "$dead" ] || return
+        dead= ;;
+    esac
+    for item; do
+        rest=${item#* }
+        [ "${rest%% *}" = "$lane" ] || continue
+        if [ -n "$dead" ]; then
+            printf '%s $ %s\n' "${item%% *}" "${rest#* }"
+            skip "${item%% *}" "$server did not answer before"
+            case ${rest#* } in dig\ *) echo "${item%% *} k" >&3 ;; esac
+        else
+            run $item
+        fi
+    done
+}
+
 # work ITEM...: fill the holes, ask the gates, then run the streams
 work() {
     echo "= begin dnsdebug-runner/1"
@@ -275,32 +296,21 @@ work() {
         esac
     done
     pass $gates
-    streams= running=0
-    for lane in $lanes; do
-        server=${lane%/*} dead=
-        case $gated in *" $server "*) case $alive in *" $server "*) ;; *) dead=yes ;; esac ;; esac
-        case $lane in */else)
-            [ -n "$dead" ] || continue
-            dead= ;;
-        esac
+    # Dealt out beforehand, as no shell can wait for whichever ends first.
+    streams= worker=0
+    while [ "$worker" -lt "$many" ]; do
         (
-            for item; do
-                rest=${item#* }
-                [ "${rest%% *}" = "$lane" ] || continue
-                if [ -n "$dead" ]; then
-                    printf '%s $ %s\n' "${item%% *}" "${rest#* }"
-                    skip "${item%% *}" "$server did not answer before"
-                    case ${rest#* } in dig\ *) echo "${item%% *} k" >&3 ;; esac
-                else
-                    run $item
-                fi
+            place=0
+            for lane in $lanes; do
+                place=$((place + 1))
+                [ "$((place % many))" -eq "$worker" ] || continue
+                stream "$@"
             done
         ) &
         streams="$streams $!"
-        running=$((running + 1))
-        [ "$((running % many))" -ne 0 ] || { wait $streams; streams=; }
+        worker=$((worker + 1))
     done
-    [ -z "$streams" ] || wait $streams
+    wait $streams
     echo "= end $#"
     echo end >&3
 }

@@ -9,7 +9,7 @@ from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint, Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import manifests
-from kubectl_dnsdebug.plan.probes import plan
+from kubectl_dnsdebug.plan.probes import BATTERY, REACH, plan
 from kubectl_dnsdebug.plan.spots import Spot
 
 MOST_WITNESSES = 2
@@ -24,17 +24,17 @@ def witnesses(seen: Observed, targets: Iterable[Pod], run: str) -> tuple[Spot, .
     """
     found: dict[tuple[Role, str], Spot] = {}
     for pod in targets:
-        places = [(Role.CONTROL, node) for node in _nodes_of_silent_dns_pods(seen, pod)]
+        places = [(Role.CONTROL, home, BATTERY) for home in _nodes_of_silent_dns_pods(seen, pod)]
         if not places and _loses_by_service_alone(seen, pod):
-            places = [(Role.HOSTNET, pod.node)]
-        for role, there in places:
+            places = [(Role.HOSTNET, pod.node, REACH)]
+        for role, there, battery in places:
             spot = Spot(
                 role=role,
                 target=pod,
                 node=there,
                 host=f"dnsdebug-{run}-witness{len(found) or ''}",
                 container=manifests.CONTAINER,
-                plan=plan(seen, role, pod),
+                plan=plan(seen, role, pod, battery),
             )
             found.setdefault((role, there), spot)
     return tuple(found.values())[:MOST_WITNESSES]
