@@ -33,7 +33,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         for vantage in seen.evidence.vantages:
             if vantage.role is not Role.DEFAULT and vantage.role not in TARGETS:
                 continue
-            asked = [a for a in seen.ask(vantage, probe="up") if a.name == answer.name]
+            asked = outside.of_its_upstreams(
+                seen, vantage, seen.ask(vantage, probe="up", name=answer.name)
+            )
             same = [a for a in asked if a.status is answer.status]
             if same and not any(symptoms.says_something(a) for a in asked if a.type == "A"):
                 yield Found(

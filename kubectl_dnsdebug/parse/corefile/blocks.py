@@ -33,6 +33,12 @@ class Plugin:
         """The words after `name` on the first inner line that begins with it; None without one."""
         return next((line[1:] for line in self.block if line[0] == name), None)
 
+    def forwards(self, name: str) -> bool:
+        """Whether this `forward` takes a name that got so far: below FROM, and not excepted."""
+        origin = next((zone for arg in self.args[:1] for zone in zones_of(arg)), ".")
+        but = (zone for line in self.block if line[0] == "except" for zone in line[1:])
+        return is_under(name, origin) and not any(is_under(name, zone) for zone in but)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerBlock:
