@@ -73,6 +73,31 @@ def test_a_server_of_the_nodes_file_is_not_blamed_where_the_corefile_names_anoth
     assert not found("upstream-servfail-refused", with_corefile(refusing, text))
 
 
+def test_one_of_two_upstreams_that_refuses_is_named() -> None:
+    """The forward plugin takes either and passes on what it says."""
+    refusing = case("upstream-servfail-refused/upstream-refused")
+    (alone,) = found("upstream-servfail-refused", refusing)
+    upstream = alone.message.partition(" ")[0]
+    other = "203.0.113.53"
+    more = tuple(
+        replace(
+            each,
+            id=each.id.replace(upstream, other),
+            probe=each.probe.replace(upstream, other),
+            argv=tuple(word.replace(upstream, other) for word in each.argv),
+        )
+        for each in refusing.transcripts
+        if each.probe.startswith("up")
+    )
+    both = replace(refusing, transcripts=refusing.transcripts + more)
+    sound = answered(both, "up", "NOERROR", "192.0.2.7", server=other)
+    text = f".:53 {{\n kubernetes cluster.local\n forward . {upstream} {other}\n}}\n"
+    (finding,) = found("upstream-servfail-refused", with_corefile(sound, text))
+    assert finding.message == alone.message
+    unread = without(sound, "configmap/kube-system/coredns")
+    assert not found("upstream-servfail-refused", unread)
+
+
 @pytest.mark.parametrize(
     ("to", "address"),
     [
