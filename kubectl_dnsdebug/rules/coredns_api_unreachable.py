@@ -12,6 +12,7 @@ from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity,
 from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.swallowing import swallowed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _UNSYNCED = ("starting server with unsynced Kubernetes API", 'Plugins not ready: "kubernetes"')
@@ -41,6 +42,7 @@ _WHY = (
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     stale = () if _hides_some(seen) else _unknown_services(seen)
+    stale = tuple(a for a in stale if not _swallowed(seen, a))
     if not stale and symptoms.dns_serves(seen):
         return
     for pod in sorted(seen.dns_pods, key=lambda pod: pod.ready):
@@ -142,6 +144,15 @@ def _age_of_denial(answer: Answer) -> float:
         if record.type == "SOA":
             return float(int(record.data.split()[-1]) - record.ttl)
     return float("inf")
+
+
+def _swallowed(seen: Observed, answer: Answer) -> bool:
+    """Whether the Corefile has another plugin deny the name, or sends it elsewhere."""
+    try:
+        block = seen.corefile.block_for(answer.name)
+        return block is None or not block.named("kubernetes") or bool(swallowed(seen, answer))
+    except Missing:
+        return False
 
 
 def _hides_some(seen: Observed) -> bool:

@@ -11,8 +11,10 @@ from kubectl_dnsdebug.parse.corefile.blocks import (
     Template,
     denial_ttl,
     is_under,
+    matches,
     order,
     template,
+    zones_of,
 )
 from kubectl_dnsdebug.parse.corefile.kept import allow_listed
 from kubectl_dnsdebug.parse.corefile.parser import parse
@@ -27,7 +29,9 @@ __all__ = [
     "denial_ttl",
     "is_under",
     "kube_dns",
+    "matches",
     "order",
     "parse",
     "template",
+    "zones_of",
 ]

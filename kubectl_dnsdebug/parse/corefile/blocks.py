@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
@@ -32,6 +33,11 @@ class Plugin:
     def property(self, name: str) -> tuple[str, ...] | None:
         """The words after `name` on the first inner line that begins with it; None without one."""
         return next((line[1:] for line in self.block if line[0] == name), None)
+
+    def falls_through(self, name: str) -> bool:
+        """Whether it hands on a name that it does not have: `fallthrough`, of all or some zones."""
+        zones = self.property("fallthrough")
+        return zones is not None and (not zones or any(is_under(name, each) for each in zones))
 
     def forwards(self, name: str) -> bool:
         """Whether this `forward` takes a name that got so far: below FROM, and not excepted."""
@@ -85,6 +91,13 @@ class Template:
     rcode: str
     fallthrough: bool
 
+    def takes(self, name: str) -> bool:
+        """Whether it answers for a name. Its expressions are Go's, nearly those of Python; one that
+        is not is taken to match nothing."""
+        if not any(is_under(name, zone) for zone in self.zones):
+            return False
+        return not self.match or any(matches(each, name) for each in self.match)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corefile:
@@ -133,6 +146,14 @@ class Corefile:
             for plugin in block.named("forward")
             for zone in _reach(plugin, block)
         )
+
+
+def matches(expression: str, name: str) -> bool:
+    """Whether a regular expression of the Corefile, which is Go's, matches somewhere."""
+    try:
+        return re.search(expression, name) is not None
+    except (re.error, RecursionError):
+        return False
 
 
 def _reach(plugin: Plugin, block: ServerBlock) -> Iterator[str]:
