@@ -25,6 +25,8 @@ _WHY = (
     "x509:",
     "connection refused",
     "no route to host",
+    "serviceaccount/token",
+    "in-cluster configuration",
 )
 
 
@@ -50,8 +52,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         said = _said(seen, pod)
         if not said or any("forbidden" in line for _, line in logs.recent(seen, pod=pod)):
             continue  # or it is reached, and refuses
-        if not pod.ready and (failed or not pod.ips):
-            effect = "It answers SERVFAIL for cluster names."
+        ends = dns_servers.crashing(pod) and not _runs_unsynced(seen, pod)
+        if not pod.ready and (failed or ends or not pod.ips):
+            effect = "It ends." if ends else "It answers SERVFAIL for cluster names."
             yield _found(pod, f"says {pod.name}: {_line(said)}", said, failed, effect)
             return
         if stale:
@@ -100,6 +103,11 @@ def _said(seen: Observed, pod: Pod) -> tuple[str, str] | None:
     ]
     unsynced = [found for words in _UNSYNCED for found in logs.recent(seen, words, pod=pod)]
     return next(iter((*reversed(of_client), *unsynced)), None)
+
+
+def _runs_unsynced(seen: Observed, pod: Pod) -> bool:
+    """Whether it starts all the same: then it ends for another reason."""
+    return bool(logs.recent(seen, _UNSYNCED[0], pod=pod, within=logs.CRASH))
 
 
 def _servfail(seen: Observed, pod: Pod) -> tuple[Answer, ...]:
