@@ -110,10 +110,11 @@ class Corefile:
     def block_for(self, name: str, port: int | None = None) -> ServerBlock | None:
         """The block that takes `name` over plain DNS: its longest zone wins. None means REFUSED.
 
-        Without `port` it is the port of the first block.
+        Without `port` it is that of the block which serves the cluster, failing that of the first.
         """
         plain = [block for block in self.blocks if block.scheme == "dns"]
-        wanted = port or (plain[0].port if plain else 53)
+        first = next((b for b in plain if b.named("kubernetes")), plain[0] if plain else None)
+        wanted = port or (first.port if first else 53)
         matches = [
             (len(zone), block)
             for block in plain
