@@ -1,0 +1,72 @@
+"""What rules of DNS servers make of clusters that were not recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kubectl_dnsdebug.model import Confidence
+from tests.dns_cases import answered, case, changed, found, logged, with_corefile
+
+TEMPLATE = ".:53 {{\n template ANY AAAA{zone} {{\n  rcode NXDOMAIN\n }}\n forward . 192.0.2.1\n}}\n"
+
+
+@pytest.mark.parametrize(("zone", "fires"), [("", True), (" cluster.local", True), (" lan", False)])
+def test_a_template_for_another_zone_denies_no_ipv6_here(zone: str, fires: bool) -> None:
+    """Then the denial is the upstream's doing."""
+    evidence = case("template-aaaa-nxdomain/template-aaaa-nxdomain")
+    text = TEMPLATE.format(zone=zone)
+    assert bool(found("template-aaaa-nxdomain", with_corefile(evidence, text))) is fires
+
+
+def test_a_slow_upstream_is_no_lack_of_cpu() -> None:
+    line = (
+        '[WARNING] plugin/health: Local health request to "http://:8080/health" took more than 1s'
+    )
+    evidence = logged(case("healthy/healthy"), line)
+    (finding,) = found("coredns-cpu-starved", evidence)
+    assert finding.confidence is Confidence.LIKELY
+    slow = answered(evidence, r"ext\.", "NOERROR", "192.0.2.1")
+    late = (
+        replace(each, out=each.out.replace("time: 1 msec", "time: 1900 msec"))
+        if each.probe.startswith("ext.")
+        else each
+        for each in slow.transcripts
+    )
+    slow = replace(slow, transcripts=tuple(late))
+    (finding,) = found("coredns-cpu-starved", slow)
+    assert finding.confidence is Confidence.LIKELY
+
+
+@pytest.mark.parametrize(
+    ("said", "host_network", "cure"),
+    [
+        ("Listen: listen tcp :53: bind: address already in use", True, "Free the port on w"),
+        ("listen tcp :8080: bind: address already in use", False, "within the pod"),
+        ("Listen: listen tcp 10.9.9.9:53: bind: cannot assign requested address", False, "bind pl"),
+        ("Listen: listen tcp :53: bind: permission denied", False, "NET_BIND_SERVICE"),
+    ],
+)
+def test_why_a_port_cannot_be_bound(said: str, host_network: bool, cure: str) -> None:
+    evidence = logged(case("coredns-bind-failed/coredns-bind-failed"), said)
+    evidence = changed(
+        evidence,
+        "dns-pods",
+        lambda data: {
+            "items": [
+                {**pod, "spec": {**pod["spec"], "hostNetwork": host_network}}
+                for pod in data["items"]
+            ]
+        },
+    )
+    (finding,) = found("coredns-bind-failed", evidence)
+    assert cure in finding.remedy
+
+
+def test_a_zone_whose_names_resolve_is_not_broken() -> None:
+    """Its servers answer for names, and have no SOA for the zone that the Corefile says."""
+    evidence = case("stubdomain-broken/stubdomain-dead")
+    assert found("stubdomain-broken", evidence)
+    well = answered(evidence, r"user\.A\.", "NOERROR", "192.0.2.7")
+    assert not found("stubdomain-broken", well)
