@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_dnsdebug.model import Confidence
+from kubectl_dnsdebug.model import Confidence, Severity
 from tests.dns_cases import answered, case, changed, found, logged, with_corefile
 
 TEMPLATE = ".:53 {{\n template ANY AAAA{zone} {{\n  rcode NXDOMAIN\n }}\n forward . 192.0.2.1\n}}\n"
@@ -62,6 +62,12 @@ def test_why_a_port_cannot_be_bound(said: str, host_network: bool, cure: str) ->
     )
     (finding,) = found("coredns-bind-failed", evidence)
     assert cure in finding.remedy
+
+
+def test_one_pod_that_cannot_bind_while_others_serve_is_a_warning() -> None:
+    line = "Listen: listen tcp :53: bind: address already in use"
+    evidence = logged(case("corefile-invalid/one-of-two-crashes"), line)
+    assert [f.severity for f in found("coredns-bind-failed", evidence)] == [Severity.WARNING]
 
 
 def test_a_zone_whose_names_resolve_is_not_broken() -> None:
