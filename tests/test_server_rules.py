@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.model import Confidence, Severity
+from kubectl_dnsdebug.model import Confidence, Evidence, Severity
 from tests.dns_cases import answered, case, changed, found, logged, with_corefile
 
 TEMPLATE = ".:53 {{\n template ANY AAAA{zone} {{\n  rcode NXDOMAIN\n }}\n forward . 192.0.2.1\n}}\n"
@@ -76,3 +77,49 @@ def test_a_zone_whose_names_resolve_is_not_broken() -> None:
     assert found("stubdomain-broken", evidence)
     well = answered(evidence, r"user\.A\.", "NOERROR", "192.0.2.7")
     assert not found("stubdomain-broken", well)
+
+
+REFUSED = ";; communications error to {server}#53: connection refused"
+
+
+def refused(evidence: Evidence) -> Evidence:
+    """With every question to the cluster's DNS refused at once."""
+    told = tuple(
+        replace(each, out=REFUSED.format(server=each.argv[1][1:]), exit_code=9)
+        if each.probe.startswith("reach.")
+        else each
+        for each in evidence.transcripts
+    )
+    return replace(evidence, transcripts=told)
+
+
+def test_a_corefile_on_another_port_than_the_service_leads_to() -> None:
+    text = ".:1053 {\n kubernetes cluster.local\n forward . /etc/resolv.conf\n}\n"
+    evidence = refused(with_corefile(case("healthy/healthy"), text))
+    (finding,) = found("dns-service-misbuilt", evidence)
+    assert "leads to 53/UDP of the DNS pods, which take DNS on 1053" in finding.message
+    assert "or the port in the Corefile to 53" in finding.remedy
+    assert not found("dns-service-misbuilt", refused(case("healthy/healthy")))
+
+
+def test_a_target_port_by_a_name_that_no_pod_has() -> None:
+    def nameless(data: Any) -> Any:
+        return {"items": [{**each, "ports": []} for each in data["items"]]}
+
+    evidence = refused(changed(case("healthy/healthy"), "endpointslices", nameless))
+    (finding,) = found("dns-service-misbuilt", evidence)
+    assert "is a name that no port of the DNS pods has" in finding.message
+
+
+def test_a_service_without_selector_is_there() -> None:
+    def without_selector(data: Any) -> Any:
+        return {
+            "items": [
+                {**each, "spec": {k: v for k, v in each["spec"].items() if k != "selector"}}
+                for each in data["items"]
+            ]
+        }
+
+    evidence = refused(changed(case("healthy/healthy"), "services", without_selector))
+    (finding,) = found("dns-service-misbuilt", evidence)
+    assert "kube-system/kube-dns is wrong: it has no selector" in finding.message
