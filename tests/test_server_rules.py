@@ -79,6 +79,27 @@ def test_a_zone_whose_names_resolve_is_not_broken() -> None:
     assert not found("stubdomain-broken", well)
 
 
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        ("10.96.0.10", "their own Service"),
+        ("10.96.0.10:53", "their own Service"),
+        ("dns://10.96.0.10:53", "their own Service"),
+        ("127.0.0.1", "the pod itself"),
+        ("127.0.0.53", "the pod itself"),
+        ("127.0.0.1:5353", ""),  # a resolver beside it
+        ("tls://127.0.0.1", ""),
+        ("192.0.2.53", ""),
+    ],
+)
+def test_a_forward_to_itself_without_the_loop_plugin(to: str, says: str) -> None:
+    text = f".:53 {{\n kubernetes cluster.local\n forward . {to}\n}}\n"
+    evidence = answered(with_corefile(case("healthy/healthy"), text), r"ext", "SERVFAIL")
+    said = found("coredns-loop", evidence)
+    assert len(said) == bool(says)
+    assert all(says in finding.message for finding in said)
+
+
 REFUSED = ";; communications error to {server}#53: connection refused"
 
 
