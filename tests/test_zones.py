@@ -20,8 +20,11 @@ UNANSWERED = r"ext\.|ext6\."
         (f".:53 {{\n{CLUSTER}}}", "no forward"),
         (f".:53 {{\n{CLUSTER} hosts {{\n fallthrough\n}}\n}}", "no forward"),
         (f".:53 {{\n{CLUSTER} hosts {{\n}}\n}}", ""),
-        (f".:53 {{\n{CLUSTER} forward corp.example 192.0.2.53\n}}", "for other names only"),
-        (f".:53 {{\n{CLUSTER} forward . 192.0.2.53 {{\n except test\n}}\n}}", "other names only"),
+        (f".:53 {{\n{CLUSTER} forward corp.example 192.0.2.53\n}}", "only a forward"),
+        (
+            f".:53 {{\n{CLUSTER} forward . 192.0.2.53 {{\n except test\n}}\n}}",
+            "only a forward",
+        ),
         (f".:53 {{\n{CLUSTER} forward . 192.0.2.53 {{\n except corp.test\n}}\n}}", ""),
         # Plugins of another build may know the name, as may those that this list forgot.
         (f".:53 {{\n{CLUSTER} unbound\n}}", ""),

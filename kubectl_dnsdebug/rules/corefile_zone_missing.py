@@ -67,10 +67,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             yield _found(seen, answer, lack, f"{add} with `forward . /etc/resolv.conf`", None)
             return
         if not any(_may_know(plugin, answer.name) for plugin in takes.plugins):
-            lack = f"no forward for it in the block of line {takes.line} that takes {answer.name}"
+            lack = f"no forward in the block of line {takes.line} that takes {answer.name}"
             add = "`forward . /etc/resolv.conf` in that block"
             if left := takes.named("forward"):
-                lack = f"a forward for other names only, of line {left[0].line}, in that block"
+                lack = f"only a forward for other names, line {left[0].line}, in the block that "
+                lack += f"takes {answer.name}"
                 add = "the name to what that line forwards (its zone, `except`)"
             yield _found(seen, answer, lack, add, takes)
             return

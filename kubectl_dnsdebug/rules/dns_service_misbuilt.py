@@ -214,13 +214,10 @@ def _target_port(seen: Observed, service: Service, failed: list[Vantage]) -> Fou
                         service,
                         f"its targetPort leads to {port}/UDP of the DNS pods, which take DNS on "
                         f"{right} ({reach.summary}).",
-                        f"Set the targetPort of Service {service.id} to {right}"
-                        + (
-                            f", or the port in the Corefile to {port}." if port in declared else "."
-                        ),
+                        f"Set the targetPort of Service {service.id} to {right}{either}.",
                     ),
                     confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
-                    settles="" if sure else "a question to the declared port",
+                    settles="" if sure else f"a question to port {right} of a DNS pod",
                 )
     return None
 
