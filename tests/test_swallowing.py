@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kubectl_dnsdebug.model import Confidence, Evidence, Severity
@@ -51,6 +53,29 @@ def blamed(evidence: Evidence) -> bool:
 )  # fmt: skip
 def test_a_name_of_the_cluster(lines: str, status: str, fires: bool) -> None:
     assert blamed(answered(with_plugins(lines), CLUSTER, status)) is fires
+
+
+@pytest.mark.parametrize(
+    ("acl", "fires"),
+    [
+        ("drop", True),
+        ("drop net 10.244.0.0/16", True),
+        ("drop net 192.0.2.0/24", False),
+        ("allow net 10.244.0.0/16\n drop", False),
+        ("drop type AAAA net *", False),
+        ("block", False),
+    ],
+)
+def test_an_acl_that_drops_is_silent(acl: str, fires: bool) -> None:
+    evidence = with_plugins(f"acl {{\n {acl}\n}}")
+    told = tuple(
+        replace(each, out=";; no servers could be reached", exit_code=9)
+        if each.argv[:1] == ("dig",) and not each.probe.startswith("up")
+        else each
+        for each in evidence.transcripts
+    )
+    assert blamed(replace(evidence, transcripts=told)) is fires
+    assert not blamed(evidence)
 
 
 def test_a_file_behind_kubernetes_takes_the_names_outside() -> None:

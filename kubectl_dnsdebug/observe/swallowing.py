@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from kubectl_dnsdebug.model import Answer, Status
 from kubectl_dnsdebug.observe.observed import Observed
@@ -108,6 +109,39 @@ def _of_acl(plugin: Plugin, block: ServerBlock, answer: Answer) -> Swallowed | N
         cure="let the acl allow the pods' and nodes' addresses",
         sure="Blocked" in answer.detail,
     )
+
+
+def dropped(seen: Observed, answer: Answer, client: str) -> Swallowed | None:
+    """The acl that leaves a question of this client without an answer. Raises Missing."""
+    block = seen.corefile.block_for(answer.name)
+    for plugin in block.named("acl") if block else ():
+        zones = plugin.args or (block.zones if block else ())
+        if any(is_under(answer.name, zone) for zone in zones) and _action(plugin, client) == "drop":
+            return Swallowed(
+                plugin=plugin,
+                why=f"an acl drops what comes from {client}, without a word",
+                cure="let the acl allow the pods' and nodes' addresses",
+                sure=False,
+            )
+    return None
+
+
+def _action(plugin: Plugin, client: str) -> str:
+    """What an acl does with a client, for all types of records: the first line that has it."""
+    for action, *words in plugin.block:
+        if "type" in words and "ANY" not in words:
+            continue
+        nets = words[words.index("net") + 1 :] if "net" in words else ["*"]
+        if any(each == "*" or _is_in(client, each) for each in nets):
+            return action
+    return ""
+
+
+def _is_in(client: str, net: str) -> bool:
+    try:
+        return ip_address(client) in ip_network(net, strict=False)
+    except ValueError:
+        return False
 
 
 def _of_rewrite(plugin: Plugin, answer: Answer) -> Swallowed | None:

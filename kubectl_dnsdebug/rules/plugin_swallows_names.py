@@ -17,7 +17,7 @@ from kubectl_dnsdebug.model import (
 )
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.observe.swallowing import Swallowed, swallowed
+from kubectl_dnsdebug.observe.swallowing import Swallowed, dropped, swallowed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -39,29 +39,45 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     answers = _asked(seen)
-    if not answers:
+    silent = [] if any(map(symptoms.gives_address, answers)) else list(_silent(seen))
+    if not answers and not silent:
         raise Missing("the cluster's DNS was asked nothing")
+    for answer, client in silent:
+        if told := dropped(seen, answer, client):
+            yield _found(seen, answer, told, None)
+            return
     for answer in answers:
         if symptoms.gives_address(answer) or not _is_wrong(seen, answer):
             continue
-        told = swallowed(seen, answer)
-        if told is None:
-            continue
-        yield Found(
-            evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
-            args={
-                "server": answer.server,
-                "status": answer.status.value.upper(),
-                "name": answer.name,
-                "line": told.plugin.line,
-                "why": told.why,
-                "cure": told.cure,
-            },
-            confidence=Confidence.CERTAIN if told.sure else Confidence.LIKELY,
-            settles="" if told.sure else "the DNS pods' answer without that plugin",
-            severity=Severity.WARNING if _meant(told, answers) else None,
-        )
-        return
+        if told := swallowed(seen, answer):
+            yield _found(seen, answer, told, Severity.WARNING if _meant(told, answers) else None)
+            return
+
+
+def _found(seen: Observed, answer: Answer, told: Swallowed, severity: Severity | None) -> Found:
+    return Found(
+        evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
+        args={
+            "server": answer.server,
+            "status": answer.status.value.upper(),
+            "name": answer.name,
+            "line": told.plugin.line,
+            "why": told.why,
+            "cure": told.cure,
+        },
+        confidence=Confidence.CERTAIN if told.sure else Confidence.LIKELY,
+        settles="" if told.sure else "the DNS pods' answer without that plugin",
+        severity=severity,
+    )
+
+
+def _silent(seen: Observed) -> Iterator[tuple[Answer, str]]:
+    """A question of a target that no DNS pod answered, each asked itself, and its address."""
+    for pod in seen.targets:
+        with suppress(Missing):
+            found = symptoms.replicas(seen, seen.own(pod.subject)).all
+            if found and not pod.host_network and all(r.dead and r.silent for _, r in found):
+                yield from ((r.answers[0], ip) for _, r in found[:1] for ip in pod.ips[:1])
 
 
 def _meant(told: Swallowed, answers: list[Answer]) -> bool:
