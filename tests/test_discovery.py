@@ -104,3 +104,18 @@ def test_what_somebody_elses_dns_does_is_no_fault_of_the_cluster() -> None:
 def test_a_domain_that_only_the_servers_know_is_taken_from_the_search_list() -> None:
     text = "{$ZONE}:53 {\n kubernetes {$DOMAIN} in-addr.arpa\n forward . 192.0.2.1\n}\n"
     assert Observed(with_corefile(case("healthy/healthy"), text)).domain == "cluster.local"
+
+
+def test_the_corefile_is_the_text_that_is_mounted_as_such() -> None:
+    """Others of the ConfigMap are kept for later, or from before."""
+    data = {"Corefile": ".:53 {\n whoami\n}\n", "of-today": ".:5353 {\n whoami\n}\n"}
+    items = [{"key": "of-today", "path": "Corefile"}]
+
+    def mounting(data: Any) -> Any:
+        volume = {"name": "c", "configMap": {"name": "coredns", "items": items}}
+        return {"items": [{**p, "spec": {**p["spec"], "volumes": [volume]}} for p in data["items"]]}
+
+    config = changed(case("healthy/healthy"), "configmap", lambda old: {**old, "data": data})
+    assert [block.port for block in Observed(config).corefile.blocks] == [53]
+    mounted = changed(config, "dns-pods", mounting)
+    assert [block.port for block in Observed(mounted).corefile.blocks] == [5353]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kubectl_dnsdebug.model import Fact, Missing
@@ -60,10 +61,28 @@ def facts(seen: Observed) -> tuple[Fact, ...]:
     ids = {f"configmap/{namespace}/{name}" for namespace, name in mounted(pods)}
     near = tuple(f"configmap/{service.namespace}/" for service in own)
     return (
-        tuple(fact for fact in read if fact.id in ids)
+        tuple(_as_mounted(fact, pods) for fact in read if fact.id in ids)
         or tuple(fact for fact in read if fact.id.startswith(near))
         or (() if own else read)
     )
+
+
+def _as_mounted(fact: Fact, pods: Iterable[Pod]) -> Fact:
+    """The ConfigMap with its texts under the names of the files that the pods see: `items` choose
+    among its keys and rename them."""
+    _, namespace, name = fact.id.split("/", 2)
+    volumes = [
+        at(volume, "configMap", default={})
+        for pod in pods
+        for volume in at(pod.raw, "spec", "volumes", default=())
+        if pod.namespace == namespace and at(volume, "configMap", "name") == name
+    ]
+    chosen = [item for volume in volumes for item in volume.get("items") or ()]
+    texts = at(fact.data, "data", default={})
+    if not chosen or not all(volume.get("items") for volume in volumes):
+        return fact
+    files = {i["path"].rpartition("/")[2]: texts[i["key"]] for i in chosen if i["key"] in texts}
+    return replace(fact, data={**fact.data, "data": files})
 
 
 def domain(seen: Observed) -> str:
