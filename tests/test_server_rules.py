@@ -65,6 +65,18 @@ def test_why_a_port_cannot_be_bound(said: str, host_network: bool, cure: str) ->
     assert cure in finding.remedy
 
 
+def test_an_evicted_pod_on_record_is_not_why_the_others_are_stuck() -> None:
+    def with_evicted(data: Any) -> Any:
+        first = data["items"][0]
+        status = {"phase": "Failed", "reason": "Evicted", "message": "low on resource: memory"}
+        meta = {**first["metadata"], "name": "coredns-0-evicted"}
+        return {"items": [{**first, "metadata": meta, "status": status}, *data["items"]]}
+
+    evidence = changed(case("coredns-not-running/coredns-pending"), "dns-pods", with_evicted)
+    (finding,) = found("coredns-not-running", evidence)
+    assert "is Pending" in finding.message
+
+
 def test_one_pod_that_cannot_bind_while_others_serve_is_a_warning() -> None:
     line = "Listen: listen tcp :53: bind: address already in use"
     evidence = logged(case("corefile-invalid/one-of-two-crashes"), line)
