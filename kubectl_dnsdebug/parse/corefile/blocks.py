@@ -115,8 +115,9 @@ class Corefile:
         plain = [block for block in self.blocks if block.scheme == "dns"]
         first = next((b for b in plain if b.named("kubernetes")), plain[0] if plain else None)
         wanted = port or (first.port if first else 53)
+        # Of blocks for one zone, those for some clients or addresses only are not everybody's.
         matches = [
-            (len(zone), block)
+            ((len(zone), not block.named("view"), not block.named("bind")), block)
             for block in plain
             for zone in block.zones
             if block.port == wanted and is_under(name, zone)
