@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from kubectl_dnsdebug.model import Missing
 from kubectl_dnsdebug.observe import discovery
 from kubectl_dnsdebug.observe.objects import Service, read_service
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
 from tests.dns_cases import case, changed, fact, with_corefile, with_facts
+from tests.rule_cases import without
 
 COREDNS = {"app.kubernetes.io/name": "coredns"}
 
@@ -119,3 +123,12 @@ def test_the_corefile_is_the_text_that_is_mounted_as_such() -> None:
     assert [block.port for block in Observed(config).corefile.blocks] == [53]
     mounted = changed(config, "dns-pods", mounting)
     assert [block.port for block in Observed(mounted).corefile.blocks] == [5353]
+
+
+def test_pods_that_may_not_be_listed_are_not_replaced_by_somebody_elses() -> None:
+    healthy = case("healthy/healthy")
+    listed = changed(healthy, "services", lambda data: {"items": [PRIVATE, *data["items"]]})
+    with_others = with_facts(listed, fact("dns-pods/a-team/app.kubernetes.io/name=coredns", {}))
+    unread = without(with_others, "dns-pods/kube-system/k8s-app=kube-dns")
+    with pytest.raises(Missing):
+        _ = Observed(unread).dns_pods

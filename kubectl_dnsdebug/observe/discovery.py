@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from kubectl_dnsdebug.model import Json, Transport
-from kubectl_dnsdebug.observe.objects import Pod, Service
+from kubectl_dnsdebug.observe.objects import Service
 
 LABELS = {
     "k8s-app": {"kube-dns", "coredns", "rke2-coredns"},
@@ -77,16 +77,7 @@ def chosen(services: Iterable[Service], addresses: Collection[str] = ()) -> tupl
     return sure or (ranked if len(ranked) == 1 else ())
 
 
-def behind(services: Collection[Service], pods: Iterable[Pod]) -> tuple[Pod, ...]:
-    """Those of the pods that one of the Services selects; all where no Service is known."""
-    return tuple(
-        pod
-        for pod in pods
-        if not services
-        or any(
-            service.namespace == pod.namespace
-            and service.selector
-            and service.selector.items() <= pod.labels.items()
-            for service in services
-        )
-    )
+def pods_of(service: Service) -> str:
+    """The id of the list of pods that a DNS Service selects."""
+    selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+    return f"dns-pods/{service.namespace}/{selector}"

@@ -73,14 +73,15 @@ class Observed:
             self._kinds[kinds] = tuple(found)
         return self._kinds[kinds]
 
-    def facts(self, prefix: str) -> tuple[Fact, ...]:
-        """All facts whose id starts so and that were got; Missing when there are only gaps."""
-        kind = prefix.partition("/")[0]
-        found = [fact for fact in self.of_kind(kind) if fact.id.startswith(prefix)]
+    def facts(self, *prefixes: str) -> tuple[Fact, ...]:
+        """All facts of one kind whose id starts so and that were got; Missing when there are only
+        gaps."""
+        kind = prefixes[0].partition("/")[0]
+        found = [fact for fact in self.of_kind(kind) if fact.id.startswith(prefixes)]
         got = tuple(fact for fact in found if fact.state is State.GOT)
         gaps = [fact.reason for fact in found if fact.state is State.UNKNOWN]
         if not got and (gaps or not found):
-            raise Missing(gaps[0] if gaps else f"{prefix} was not asked for")
+            raise Missing(gaps[0] if gaps else f"{prefixes[0]} was not asked for")
         return got
 
     def target(self, subject: Subject) -> Pod:
@@ -183,12 +184,13 @@ class Observed:
     @cached_property
     def dns_pods(self) -> tuple[Pod, ...]:
         """The pods behind the cluster's DNS Services; not those of somebody else's DNS."""
+        lists = [id for id in map(discovery.pods_of, self.own_services) if id in self._facts]
         found = {
             (pod.namespace, pod.name): pod
-            for fact in self.facts("dns-pods/")
+            for fact in self.facts(*lists or ("dns-pods/",))
             for pod in map(read_pod, items(fact.data))
         }
-        return discovery.behind(self.own_services, found.values())
+        return tuple(found.values())
 
     def system_pods(self, node: str) -> tuple[Pod, ...]:
         """kube-system's pods on a node."""
