@@ -205,6 +205,14 @@ def test_bound_blocks_may_share_a_zone() -> None:
     assert parse(text).problems == ()
 
 
+@pytest.mark.parametrize("only", ["bind 127.0.0.1", "view office {\n  expr true\n }"])
+def test_a_block_for_some_clients_is_not_everybodys(only: str) -> None:
+    text = f".:53 {{\n {only}\n whoami\n}}\n.:53 {{\n forward . 192.0.2.1\n}}\n"
+    block = parse(text).block_for("a.test")
+    assert block is not None
+    assert block.named("forward")
+
+
 def test_a_snippet_that_imports_itself_ends() -> None:
     text = "(loop) {\n errors\n import loop\n}\n. {\n import loop\n}\n"
     assert parse(text).blocks[0].plugins

@@ -15,6 +15,7 @@ from kubectl_dnsdebug.observe import logs
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason import diagnose
 from kubectl_dnsdebug.rules import RULES
+from tests.dns_cases import logged
 from tests.rule_cases import CASES, load
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -161,6 +162,33 @@ def test_old_time_outs_do_not_prove_a_failure_of_now() -> None:
     for finding in found("upstream-timeout", earlier(case(name), 120)):
         assert finding.confidence is Confidence.LIKELY
         assert "log '" not in finding.message
+
+
+def test_a_refused_reload_of_long_ago_is_likely_where_no_edit_can_be_seen() -> None:
+    """It may have been taken back since: of the text that runs the servers say nothing again."""
+    name = "corefile-invalid/corefile-reload-refused"
+    unread = facts(
+        case(name), lambda f: replace(f, data={}) if f.id.startswith("configmap/") else f
+    )
+    assert [f.confidence for f in found("corefile-invalid", unread)] == [Confidence.CERTAIN]
+    (old,) = found("corefile-invalid", earlier(unread, 86_400))
+    assert old.confidence is Confidence.LIKELY
+    assert "last edited" in old.settles
+
+
+@pytest.mark.parametrize(
+    ("said", "upstream", "why"),
+    [
+        ("read udp 10.244.1.2:4->192.0.2.1:53: i/o timeout", "192.0.2.1", "i/o timeout"),
+        ("read udp [::1]:4->[2001:db8::1]:53: i/o timeout", "2001:db8::1", "i/o timeout"),
+        ("dial tcp 192.0.2.1:853: i/o timeout", "192.0.2.1", "dial tcp: i/o timeout"),
+        ("dial tcp [2001:db8::1]:53: connect: x", "2001:db8::1", "dial tcp: connect: x"),
+    ],
+)
+def test_an_upstream_that_gave_no_answer(said: str, upstream: str, why: str) -> None:
+    line = f"[ERROR] plugin/errors: 2 a.test. A: {said}"
+    (error, *_) = logs.upstream_errors(Observed(logged(case("healthy/healthy"), line)))
+    assert (error.name, error.upstream, error.why) == ("a.test.", upstream, why)
 
 
 def test_the_time_of_day() -> None:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
 from kubectl_dnsdebug.collect.facts import failed
 from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import Fact, Json, State
-from kubectl_dnsdebug.observe.objects import Pod, at
+from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.parse import corefile
-
-
-def mounted(pods: Iterable[Pod]) -> list[tuple[str, str]]:
-    """Namespace and name of each ConfigMap of these pods."""
-    found = {
-        (pod.namespace, volume["configMap"]["name"]): None
-        for pod in pods
-        for volume in at(pod.raw, "spec", "volumes", default=())
-        if at(volume, "configMap", "name")
-    }
-    return list(found)
 
 
 def read(session: Session, namespace: str, name: str) -> Fact:

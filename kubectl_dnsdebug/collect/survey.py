@@ -15,7 +15,7 @@ from kubectl_dnsdebug.collect import allowlist, configs, plugin_policies
 from kubectl_dnsdebug.collect.facts import PAGE, failed, read, together
 from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import Fact, Json, State
-from kubectl_dnsdebug.observe import discovery
+from kubectl_dnsdebug.observe import configuration, discovery
 from kubectl_dnsdebug.observe.objects import Pod, Service, at, items, read_pod, read_service
 
 Job = Callable[[], Fact | Iterable[Fact]]
@@ -236,7 +236,7 @@ def _dns_namespaces(facts: Iterable[Fact]) -> list[str]:
 
 def _config_maps(facts: Iterable[Fact]) -> list[tuple[str, str]]:
     # Without pods nothing mounts it; the name that most distributions use is worth one read.
-    mounted = configs.mounted(_dns_pods_in(facts))
+    mounted = configuration.mounted(_dns_pods_in(facts))
     return mounted or [(namespace, "coredns") for namespace in _dns_namespaces(facts)]
 
 

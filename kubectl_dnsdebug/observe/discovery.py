@@ -45,16 +45,39 @@ def takes_dns(service: Service) -> bool:
 def rank(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
     """Candidates for the cluster's DNS, best first. `addresses` are nameservers already in use."""
 
-    def order(service: Service) -> tuple[bool, bool, bool, str]:
+    def order(service: Service) -> tuple[bool, bool, bool, bool, str]:
         used = bool(set(service.cluster_ips) & set(addresses))
-        return not used, not by_repute(service), Transport.UDP not in service.dns_ports, service.id
+        named = (service.namespace, service.name) in NAMES
+        silent = Transport.UDP not in service.dns_ports
+        return not used, not by_repute(service), not named, silent, service.id
 
     candidates = [service for service in services if takes_dns(service) and service.selector]
     return tuple(sorted(candidates, key=order)[:MOST])
 
 
 def chosen(services: Iterable[Service], addresses: Collection[str] = ()) -> tuple[Service, ...]:
-    """The cluster's DNS Services: those in use or of repute; failing both, the only candidate."""
+    """The cluster's DNS Services: those in use or of repute; failing both, the only candidate.
+
+    Anybody may install a CoreDNS for names of their own, which bears the same labels. Once the
+    cluster's own is known, by use or by name, only what leads to its pods counts beside it.
+    """
     ranked = rank(services, addresses)
     sure = tuple(s for s in ranked if by_repute(s) or set(s.cluster_ips) & set(addresses))
+    used = [s for s in sure if by_repute(s) and set(s.cluster_ips) & set(addresses)]
+    known = used or [s for s in sure if (s.namespace, s.name) in NAMES]
+    pods = [(s.namespace, s.selector) for s in known]
+    sure = tuple(
+        s
+        for s in sure
+        if not known
+        or (s.namespace, s.selector) in pods
+        or (s.namespace, s.name) in NAMES
+        or set(s.cluster_ips) & set(addresses)
+    )
     return sure or (ranked if len(ranked) == 1 else ())
+
+
+def pods_of(service: Service) -> str:
+    """The id of the list of pods that a DNS Service selects."""
+    selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+    return f"dns-pods/{service.namespace}/{selector}"

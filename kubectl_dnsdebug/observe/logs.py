@@ -26,7 +26,9 @@ DAY = 86_400.0
 _STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
 _UPSTREAM = re.compile(
     r"plugin/errors: \d+ (?P<name>\S+) (?P<type>[A-Z0-9]+): "
-    r".*->\[?(?P<upstream>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d+): (?P<why>.+)"
+    # Sent in vain, or never connected: over TCP and TLS that is all that is said.
+    r"(?:.*->|(?P<dial>dial (?:udp|tcp)) )"
+    r"\[?(?P<upstream>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d+): (?P<why>.+)"
 )
 
 Line = tuple[str, str]  # the id of the log's fact, and the line as it stands there
@@ -88,13 +90,14 @@ def pod_of(seen: Observed, id: str) -> Pod | None:
 
 def edited_after(seen: Observed, line: str) -> str:
     """When the DNS configuration was last edited, if that was after the line; else empty."""
-    edits = [
-        str(fact.data["changed"])
-        for fact in seen.evidence.facts
-        if fact.id.startswith("configmap/") and fact.data.get("changed")
-    ]
-    last = max(edits, default="")
+    last = max(_edits(seen), default="")
     return last if last and age(seen, last) < age(seen, line) else ""
+
+
+def _edits(seen: Observed) -> list[str]:
+    return [
+        str(fact.data["changed"]) for fact in seen.of_kind("configmap") if fact.data.get("changed")
+    ]
 
 
 def goes_on(seen: Observed, found: Sequence[Line]) -> bool:
@@ -115,6 +118,8 @@ def of_crash(seen: Observed, line: str) -> tuple[Confidence, str]:
     """How sure the last words of a container that crashes make its cause, and what would settle
     it: nobody knows yet how it starts with a configuration that was edited since."""
     edit = edited_after(seen, line)
+    if not edit and not _edits(seen) and age(seen, line) > RECENT:
+        return Confidence.LIKELY, "when the configuration was last edited, which was not to be read"
     if not edit:
         return Confidence.CERTAIN, ""
     return (
@@ -151,8 +156,8 @@ def upstream_errors(
             line=line,
             name=found["name"].lower(),
             upstream=found["upstream"],
-            why=found["why"].strip(),
+            why=": ".join(filter(None, (found["dial"], found["why"].strip()))),
         )
-        for id, line in recent(seen, "plugin/errors:", "->", pod=pod, within=within)
+        for id, line in recent(seen, "plugin/errors:", pod=pod, within=within)
         if (found := _UPSTREAM.search(line))
     )

@@ -73,14 +73,15 @@ class Observed:
             self._kinds[kinds] = tuple(found)
         return self._kinds[kinds]
 
-    def facts(self, prefix: str) -> tuple[Fact, ...]:
-        """All facts whose id starts so and that were got; Missing when there are only gaps."""
-        kind = prefix.partition("/")[0]
-        found = [fact for fact in self.of_kind(kind) if fact.id.startswith(prefix)]
+    def facts(self, *prefixes: str) -> tuple[Fact, ...]:
+        """All facts of one kind whose id starts so and that were got; Missing when there are only
+        gaps."""
+        kind = prefixes[0].partition("/")[0]
+        found = [fact for fact in self.of_kind(kind) if fact.id.startswith(prefixes)]
         got = tuple(fact for fact in found if fact.state is State.GOT)
         gaps = [fact.reason for fact in found if fact.state is State.UNKNOWN]
         if not got and (gaps or not found):
-            raise Missing(gaps[0] if gaps else f"{prefix} was not asked for")
+            raise Missing(gaps[0] if gaps else f"{prefixes[0]} was not asked for")
         return got
 
     def target(self, subject: Subject) -> Pod:
@@ -138,6 +139,14 @@ class Observed:
         return frozenset(used)
 
     @cached_property
+    def own_services(self) -> tuple[Service, ...]:
+        """What of the cluster's Services would be its DNS. Never Missing."""
+        try:
+            return discovery.chosen(self.services, self.used_nameservers)
+        except Missing:
+            return ()
+
+    @cached_property
     def dns_services(self) -> tuple[Service, ...]:
         """The cluster's DNS Services, best first; none where something else serves the pods."""
         found = discovery.chosen(self.services, self.used_nameservers)
@@ -174,9 +183,11 @@ class Observed:
 
     @cached_property
     def dns_pods(self) -> tuple[Pod, ...]:
+        """The pods behind the cluster's DNS Services; not those of somebody else's DNS."""
+        lists = [id for id in map(discovery.pods_of, self.own_services) if id in self._facts]
         found = {
             (pod.namespace, pod.name): pod
-            for fact in self.facts("dns-pods/")
+            for fact in self.facts(*lists or ("dns-pods/",))
             for pod in map(read_pod, items(fact.data))
         }
         return tuple(found.values())
@@ -189,27 +200,17 @@ class Observed:
     @cached_property
     def corefile(self) -> Corefile:
         """The DNS pods' Corefile. Raises Missing when none was read."""
-        return configuration.corefile(self.facts("configmap/"))
+        return configuration.corefile(configuration.facts(self))
 
     @cached_property
     def forwards(self) -> tuple[Forward, ...]:
         """Where the DNS pods send names that are not their own. Raises Missing."""
-        return configuration.forwards(self.facts("configmap/"))
+        return configuration.forwards(configuration.facts(self))
 
     @cached_property
     def domain(self) -> str:
         """The cluster domain that the DNS server owns: the Corefile's zone, else kubelet's word."""
-        if zone := configuration.zone(self.evidence.facts):
-            return zone
-        for vantage in self.evidence.vantages:
-            conf = self.conf_or_none(vantage)
-            for suffix in conf.search if conf else ():
-                if suffix.startswith("svc."):
-                    return suffix.removeprefix("svc.")
-        for fact in self.of_kind("configz"):
-            if fact.data.get("clusterDomain"):
-                return str(fact.data["clusterDomain"]).rstrip(".")
-        raise Missing("the cluster domain is nowhere to be read")
+        return configuration.domain(self)
 
     def log(self, pod: Pod, *, previous: bool = False) -> tuple[str, ...]:
         """Lines of a DNS pod's log, time stamps in front. Missing when it could not be read."""

@@ -12,6 +12,7 @@ from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity,
 from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.swallowing import swallowed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _UNSYNCED = ("starting server with unsynced Kubernetes API", 'Plugins not ready: "kubernetes"')
@@ -24,6 +25,8 @@ _WHY = (
     "x509:",
     "connection refused",
     "no route to host",
+    "serviceaccount/token",
+    "in-cluster configuration",
 )
 
 
@@ -41,6 +44,7 @@ _WHY = (
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     stale = () if _hides_some(seen) else _unknown_services(seen)
+    stale = tuple(a for a in stale if not _swallowed(seen, a))
     if not stale and symptoms.dns_serves(seen):
         return
     for pod in sorted(seen.dns_pods, key=lambda pod: pod.ready):
@@ -48,8 +52,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         said = _said(seen, pod)
         if not said or any("forbidden" in line for _, line in logs.recent(seen, pod=pod)):
             continue  # or it is reached, and refuses
-        if not pod.ready and (failed or not pod.ips):
-            effect = "It answers SERVFAIL for cluster names."
+        ends = dns_servers.crashing(pod) and not _runs_unsynced(seen, pod)
+        if not pod.ready and (failed or ends or not pod.ips):
+            effect = "It ends." if ends else "It answers SERVFAIL for cluster names."
             yield _found(pod, f"says {pod.name}: {_line(said)}", said, failed, effect)
             return
         if stale:
@@ -100,6 +105,11 @@ def _said(seen: Observed, pod: Pod) -> tuple[str, str] | None:
     return next(iter((*reversed(of_client), *unsynced)), None)
 
 
+def _runs_unsynced(seen: Observed, pod: Pod) -> bool:
+    """Whether it starts all the same: then it ends for another reason."""
+    return bool(logs.recent(seen, _UNSYNCED[0], pod=pod, within=logs.CRASH))
+
+
 def _servfail(seen: Observed, pod: Pod) -> tuple[Answer, ...]:
     """Its refusals to answer for names that every cluster has."""
     return tuple(
@@ -142,6 +152,15 @@ def _age_of_denial(answer: Answer) -> float:
         if record.type == "SOA":
             return float(int(record.data.split()[-1]) - record.ttl)
     return float("inf")
+
+
+def _swallowed(seen: Observed, answer: Answer) -> bool:
+    """Whether the Corefile has another plugin deny the name, or sends it elsewhere."""
+    try:
+        block = seen.corefile.block_for(answer.name)
+        return block is None or not block.named("kubernetes") or bool(swallowed(seen, answer))
+    except Missing:
+        return False
 
 
 def _hides_some(seen: Observed) -> bool:

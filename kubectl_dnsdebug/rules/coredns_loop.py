@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Role, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import logs, symptoms
-from kubectl_dnsdebug.observe.objects import Pod
+from kubectl_dnsdebug.observe import logs, outside, symptoms
+from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod, is_loopback
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.resolvconf import Policy, effective_policy
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -54,10 +54,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if _outside_works(seen):
         return
     for pod, ip, why, proof in _to_itself(seen):
+        itself = "that is the pod itself" if is_loopback(ip) else "that is their own Service"
         yield Found(
             evidence=(*proof, *(id for id, _ in logs.recent(seen, f"->{ip}:53")[:1])),
             args={
-                "how": f"{why}, and {ip} is the address of their own Service",
+                "how": f"{why}, and {itself}",
                 "namespace": pod.namespace,
                 "name": pod.name,
             },
@@ -81,14 +82,36 @@ def _outside_works(seen: Observed) -> bool:
     raise Missing(gaps[0] if gaps else "no probe ran")
 
 
+def _port(to: str) -> int:
+    """That of a `forward` target over plain DNS, 0 over anything else."""
+    scheme, _, bare = to.rpartition("://")
+    last = bare.rpartition(":")[2] if bare.count(":") == 1 or "]:" in bare else ""
+    return 0 if scheme not in ("", "dns") else int(last) if last.isdecimal() else DNS_PORT
+
+
+def _ports(seen: Observed) -> set[int]:
+    """On which the pods take questions at every address, by their Corefile if they have one."""
+    try:
+        blocks = seen.corefile.blocks
+    except Missing:
+        return set()
+    return {b.port for b in blocks if b.scheme == "dns" and not b.named("bind")}
+
+
 def _to_itself(seen: Observed) -> Iterator[tuple[Pod, str, str, tuple[str, ...]]]:
     """DNS pods whose forward line leads to the DNS Service, by a file or in so many words."""
-    targets = [to.removeprefix("dns://") for each in seen.forwards for to in each.to]
+    # A zone of its own that is sent in a circle is stubdomain-broken.
+    targets = [to for each in seen.forwards if each.zone == "." for to in each.to]
+    addresses = [outside.address(to) for to in targets if not to.startswith("tls:")]
+    own_port = [outside.address(to) for to in targets if _port(to) in _ports(seen)]
     configs = tuple(fact.id for fact in seen.facts("configmap/"))
     by_file = any(to.startswith("/") for to in targets)
     for pod in seen.dns_pods:
         for ip in seen.cluster_ips:
-            if ip in targets:
+            if ip in addresses:
+                yield pod, ip, f"the Corefile forwards to {ip}", configs
+        for ip in filter(is_loopback, own_port):
+            if not pod.host_network:
                 yield pod, ip, f"the Corefile forwards to {ip}", configs
         policy = effective_policy(pod.dns_policy, pod.host_network)
         if by_file and policy is Policy.CLUSTER and pod.dns_config is None and seen.cluster_ips:

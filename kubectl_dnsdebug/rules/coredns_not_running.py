@@ -31,7 +31,9 @@ _STARTING = {"ContainerCreating", "PodInitializing"}
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.dns_serves(seen):
         return
+    # Those that came to their end, as by eviction, stay on record beside what replaces them.
     pods = [pod for pod in seen.dns_pods if not pod.terminating]
+    pods.sort(key=lambda pod: pod.phase in ("Succeeded", "Failed"))
     if any(_runs(pod) or dns_servers.crashing(pod) for pod in pods):
         return
     found = _no_pods(seen) if not pods else _stuck(seen, pods[0], len(pods))

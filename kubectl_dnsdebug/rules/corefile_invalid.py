@@ -5,6 +5,7 @@ The second is a trap: an edit has no effect until the next restart, which then b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
@@ -13,8 +14,14 @@ from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
-# What CoreDNS says when it will not start with a file, by the part that refuses.
-_FATAL = ("Error during parsing:", "cannot serve ", "Unknown directive", "no nameservers found")
+# What CoreDNS says when it will not start with a file, by the part that refuses. A plugin that
+# refuses its own lines says so without a level, which all other lines of plugins have; one that
+# finds its port taken or no token for the API has nothing against the Corefile.
+_FATAL = re.compile(
+    r"Error during parsing:|cannot serve \S+ - it is already defined|Unknown directive"
+    r"|no nameservers found|^plugin/\w+: (?!.*(?:\bbind: |serviceaccount|in-cluster))"
+    r"|^loading Caddyfile via "
+)
 _RELOAD = {
     "plugin/reload: Corefile changed but reload failed": float("inf"),
     "plugin/reload: Corefile parse failed": float(logs.RECENT),
@@ -38,10 +45,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     serving = symptoms.dns_serves(seen)
     for pod in _failing(seen, serving):
         # Either log may hold the end of the last run.
-        for words in _FATAL:
-            for id, line in logs.recent(seen, words, pod=pod, within=logs.CRASH)[-1:]:
-                yield _of_crash(seen, id, pod, line, serving)
-                return
+        ended = logs.recent(seen, pod=pod, within=logs.CRASH)
+        said = [(id, line) for id, line in ended if _FATAL.search(logs.message(line))]
+        for id, line in said[-1:]:
+            yield _of_crash(seen, id, pod, line, serving)
+            return
         if dns_servers.crashing(pod) and not serving:
             seen.log(pod)  # raises Missing: the reason of the crash stands there
     refused = _refused_reload(seen)

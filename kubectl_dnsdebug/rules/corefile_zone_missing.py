@@ -17,13 +17,16 @@ from kubectl_dnsdebug.model import (
 )
 from kubectl_dnsdebug.observe import logs, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.parse.corefile import ServerBlock, is_under
+from kubectl_dnsdebug.parse.corefile import Plugin, ServerBlock, is_standard, is_under, zones_of
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 # A line that CoreDNS prints for each zone when it starts or has read its Corefile again.
 _SERVES = re.compile(r"(?:\w+://)?(?P<zone>\S*\.):\d+(?: on \S+)?")
-# Plugins that answer for names of others.
-_SOURCES = ("forward", "grpc", "file", "auto", "secondary", "hosts", "template", "etcd", "erratic")
+# Plugins that answer for names of others, beside those that the standard build does not know.
+_SOURCES = (
+    *("grpc", "file", "auto", "secondary", "hosts", "template", "etcd", "erratic", "route53"),
+    *("azure", "clouddns", "k8s_external", "dynupdate", "nomad", "whoami", "chaos"),
+)
 
 
 @rule(
@@ -44,13 +47,16 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         raise Missing("the cluster's DNS was asked nothing")
     own = next((a for a in inside if a.status.is_answer), None)
     if own and not any(map(symptoms.gives_address, inside)):
-        blocks = [b for b in seen.corefile.blocks if b.named("kubernetes")]
         domain = own.name.partition(".svc.")[2]
         takes = seen.corefile.block_for(own.name)
-        if not blocks or takes is None or takes not in blocks:
-            lack = "no kubernetes plugin for" if takes else "no server block for"
+        if takes is None or not _serves(takes, own.name):
+            lack = f"no server block for {domain}"
+            if takes:
+                lack = f"no kubernetes plugin for {domain} in the block of line {takes.line}"
+            if takes and any(b is not takes and _serves(b, own.name) for b in seen.corefile.blocks):
+                lack += ", which takes these names from the block that has it"
             add = f"`kubernetes {domain.rstrip('.')} in-addr.arpa ip6.arpa` in the block that "
-            yield _found(seen, own, f"{lack} {domain}", f"{add}takes the cluster's names", takes)
+            yield _found(seen, own, lack, f"{add}takes the cluster's names", takes)
             return
     for answer in _of_service(seen, "ext.") + _of_service(seen, "user.A."):
         if answer.status not in (Status.REFUSED, Status.SERVFAIL) or _in_cluster(seen, answer):
@@ -60,14 +66,41 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             lack, add = f"no server block that takes {answer.name}", "a block `.:53`"
             yield _found(seen, answer, lack, f"{add} with `forward . /etc/resolv.conf`", None)
             return
-        if not any(takes.named(name) for name in _SOURCES):
+        if not any(_may_know(plugin, answer.name) for plugin in takes.plugins):
             lack = f"no forward in the block of line {takes.line} that takes {answer.name}"
-            yield _found(seen, answer, lack, "`forward . /etc/resolv.conf` in that block", takes)
+            add = "`forward . /etc/resolv.conf` in that block"
+            if left := takes.named("forward"):
+                lack = f"only a forward for other names, line {left[0].line}, in the block that "
+                lack += f"takes {answer.name}"
+                add = "the name to what that line forwards (its zone, `except`)"
+            yield _found(seen, answer, lack, add, takes)
             return
         for id, pod, zones in _began_without(seen, answer):
             lack = f"a block that takes {answer.name} now, but {pod} began with {zones} alone"
             yield _found(seen, answer, lack, "nothing any more", takes, id)
             return
+
+
+def _serves(block: ServerBlock, name: str) -> bool:
+    """Whether a kubernetes plugin of the block has the zone of the name."""
+    return any(
+        is_under(name, zone)
+        for plugin in block.named("kubernetes")
+        for arg in plugin.args or block.zones
+        for zone in zones_of(arg)
+    )
+
+
+def _may_know(plugin: Plugin, name: str) -> bool:
+    """Whether it answers for a name outside; a plugin of another build may do so.
+
+    One that falls through gave no failure: it had nothing to say, and nobody comes after it.
+    """
+    if plugin.name == "forward":
+        return plugin.forwards(name)
+    if is_standard(plugin.name) and plugin.falls_through(name):
+        return False
+    return plugin.name in _SOURCES or not is_standard(plugin.name)
 
 
 def _began_without(seen: Observed, answer: Answer) -> Iterator[tuple[str, str, str]]:
@@ -110,7 +143,10 @@ def _in_cluster(seen: Observed, answer: Answer) -> bool:
 def _found(
     seen: Observed, answer: Answer, lack: str, add: str, block: ServerBlock | None, *more: str
 ) -> Found:
-    unread = seen.corefile.imports or (block and block.imports)
+    # What a zone is called by the servers' environment, {$ZONE}, cannot be seen either.
+    zones = [zone for each in seen.corefile.blocks for zone in each.zones]
+    unread = bool(seen.corefile.imports or (block and block.imports))
+    unread = unread or any("{" in zone for zone in zones)
     return Found(
         evidence=(answer.id, *more, *(fact.id for fact in seen.facts("configmap/"))),
         args={
@@ -121,5 +157,5 @@ def _found(
             "status": answer.status.value.upper(),
         },
         confidence=Confidence.LIKELY if unread else Confidence.CERTAIN,
-        settles="the files that the Corefile imports" if unread else "",
+        settles="the files that the Corefile imports, and its variables" if unread else "",
     )

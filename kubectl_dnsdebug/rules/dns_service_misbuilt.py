@@ -15,6 +15,7 @@ from kubectl_dnsdebug.model import (
     Vantage,
 )
 from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.discovery import takes_dns
 from kubectl_dnsdebug.observe.objects import Service, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -43,7 +44,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         yield from _gone(seen, failed)
         return
     for service in services:
-        for check_one in (_selector, _transport, _local_policy, _target_port):
+        for check_one in (_selector, _transport, _no_port, _local_policy, _target_port):
             found = check_one(seen, service, failed)
             if found:
                 yield found
@@ -65,18 +66,27 @@ def _gone(seen: Observed, failed: list[Vantage]) -> Iterator[Found]:
         raise Missing("not all Services could be listed")
     for vantage in failed:
         for reach in symptoms.service_reach(seen, vantage):
+            holder = next((s for s in seen.services if reach.server in s.cluster_ips), None)
+            if holder and (not takes_dns(holder) or holder.selector):
+                continue  # another Service has the address that pods ask: kubelet's word is wrong
             if reach.dead:
                 yield Found(
-                    evidence=("services", *symptoms.ids(reach)),
-                    args={
-                        "service": "of the cluster",
-                        "namespace": "kube-system",
-                        "name": "kube-dns",
-                        "what": f"it does not exist, and pods ask {reach.server}.",
-                        "cure": f"Make the DNS Service again, with the ClusterIP {reach.server}.",
-                    },
+                    evidence=("services", *symptoms.ids(reach)), args=_of_gone(holder, reach.server)
                 )
                 return
+
+
+def _of_gone(holder: Service | None, address: str) -> dict[str, str]:
+    if holder:
+        cure = f"Set the selector of Service {holder.id} to the labels of the DNS pods."
+        return _args(holder, "it has no selector, so that no DNS pod is behind it.", cure)
+    return {
+        "service": "of the cluster",
+        "namespace": "kube-system",
+        "name": "kube-dns",
+        "what": f"it does not exist, and pods ask {address}.",
+        "cure": f"Make the DNS Service again, with the ClusterIP {address}.",
+    }
 
 
 def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
@@ -129,6 +139,31 @@ def _transport(seen: Observed, service: Service, failed: list[Vantage]) -> Found
     return None
 
 
+def _no_port(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
+    """DNS pods are ready, and none has a port of the name that the Service gives."""
+    ready = [e for e in seen.endpoints(service) if e.ready]
+    for transport in service.dns_ports if ready else ():
+        if any(transport in e.ports for e in ready):
+            continue
+        for vantage in failed:
+            for ip in service.cluster_ips:
+                reach = seen.reach(vantage, ip, transport)
+                if not reach.dead:
+                    continue
+                word = transport.value.upper()
+                return Found(
+                    evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
+                    args=_args(
+                        service,
+                        f"the targetPort of its port 53/{word} is a name that no port of the DNS "
+                        f"pods has, so it leads nowhere ({reach.summary}).",
+                        f"Set that targetPort of Service {service.id} to the number or the name of "
+                        "the port on which the DNS pods listen.",
+                    ),
+                )
+    return None
+
+
 def _local_policy(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
     """internalTrafficPolicy Local drops in silence where the node has no DNS pod."""
     if not service.local_only:
@@ -164,25 +199,38 @@ def _target_port(seen: Observed, service: Service, failed: list[Vantage]) -> Fou
             for p in c.get("ports") or ()
             if (p.get("protocol") or "TCP") == "UDP"
         }
-        if not declared or port in declared:
+        listens = _listens(seen) or declared
+        if not listens or port in listens:
             continue
         for vantage in failed:
             reach = seen.reach(vantage, endpoint.ip)
             if reach.dead:
-                sure = reach.saw(Status.CONNECTION_REFUSED)
-                right = ", ".join(map(str, sorted(declared)))
+                sure = reach.saw(Status.CONNECTION_REFUSED) and port not in declared
+                right = ", ".join(map(str, sorted(listens)))
+                either = f", or the port in the Corefile to {port}" if port in declared else ""
                 return Found(
                     evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
                     args=_args(
                         service,
                         f"its targetPort leads to {port}/UDP of the DNS pods, which take DNS on "
                         f"{right} ({reach.summary}).",
-                        f"Set the targetPort of Service {service.id} to {right}.",
+                        f"Set the targetPort of Service {service.id} to {right}{either}.",
                     ),
                     confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
-                    settles="" if sure else "a question to the declared port",
+                    settles="" if sure else f"a question to port {right} of a DNS pod",
                 )
     return None
+
+
+def _listens(seen: Observed) -> set[int]:
+    """The ports that the Corefile names, whatever the containers declare; none if not known."""
+    try:
+        found = seen.corefile
+    except Missing:
+        return set()
+    if found.imports or any("{" in zone for block in found.blocks for zone in block.zones):
+        return set()
+    return {block.port for block in found.blocks if block.scheme == "dns"}
 
 
 def _args(service: Service, what: str, cure: str) -> dict[str, str]:

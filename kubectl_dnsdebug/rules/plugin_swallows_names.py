@@ -12,14 +12,12 @@ from kubectl_dnsdebug.model import (
     Role,
     Scope,
     Severity,
-    Status,
     Subject,
     Vantage,
 )
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.parse import corefile
-from kubectl_dnsdebug.parse.corefile import Plugin, ServerBlock, is_under
+from kubectl_dnsdebug.observe.swallowing import Swallowed, dropped, swallowed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -31,7 +29,7 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     remedy="In the Corefile, line {line}: {cure}.",
     verify="dig {name} @{server}   # {status}; a Corefile without that plugin gives the answer",
     silent_when="names resolve, or no plugin that comes before kubernetes and forward is set to "
-    "answer for the name that fails.",
+    "answer for the name that fails, and kubernetes serves its namespace.",
     explains=(
         "wrong-name",
         "dns-no-ready-endpoints",
@@ -41,33 +39,51 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     answers = _asked(seen)
-    if not answers:
+    silent = [] if any(map(symptoms.gives_address, answers)) else list(_silent(seen))
+    if not answers and not silent:
         raise Missing("the cluster's DNS was asked nothing")
+    for answer, client in silent:
+        if told := dropped(seen, answer, client):
+            yield _found(seen, answer, told, None)
+            return
     for answer in answers:
         if symptoms.gives_address(answer) or not _is_wrong(seen, answer):
             continue
-        block = seen.corefile.block_for(answer.name)
-        for plugin in block.chain() if block else ():
-            if plugin.name in ("kubernetes", "forward"):
-                break
-            told = _swallows(plugin, block, answer) if block else None
-            if told is None:
-                continue
-            why, cure, sure = told
-            yield Found(
-                evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
-                args={
-                    "server": answer.server,
-                    "status": answer.status.value.upper(),
-                    "name": answer.name,
-                    "line": plugin.line,
-                    "why": why,
-                    "cure": cure,
-                },
-                confidence=Confidence.CERTAIN if sure else Confidence.LIKELY,
-                settles="" if sure else "the DNS pods' answer without that plugin",
-            )
+        if told := swallowed(seen, answer):
+            yield _found(seen, answer, told, Severity.WARNING if _meant(told, answers) else None)
             return
+
+
+def _found(seen: Observed, answer: Answer, told: Swallowed, severity: Severity | None) -> Found:
+    return Found(
+        evidence=(answer.id, *(fact.id for fact in seen.facts("configmap/"))),
+        args={
+            "server": answer.server,
+            "status": answer.status.value.upper(),
+            "name": answer.name,
+            "line": told.plugin.line,
+            "why": told.why,
+            "cure": told.cure,
+        },
+        confidence=Confidence.CERTAIN if told.sure else Confidence.LIKELY,
+        settles="" if told.sure else "the DNS pods' answer without that plugin",
+        severity=severity,
+    )
+
+
+def _silent(seen: Observed) -> Iterator[tuple[Answer, str]]:
+    """A question of a target that no DNS pod answered, each asked itself, and its address."""
+    for pod in seen.targets:
+        with suppress(Missing):
+            found = symptoms.replicas(seen, seen.own(pod.subject)).all
+            if found and not pod.host_network and all(r.dead and r.silent for _, r in found):
+                yield from ((r.answers[0], ip) for _, r in found[:1] for ip in pod.ips[:1])
+
+
+def _meant(told: Swallowed, answers: list[Answer]) -> bool:
+    """Whether what the pod itself needs resolves, and namespaces were left out on purpose."""
+    own = [a for a in answers if a.id.split("#", 1)[1].startswith("svc.")]
+    return told.plugin.name == "kubernetes" and any(map(symptoms.gives_address, own))
 
 
 def _asked(seen: Observed) -> list[Answer]:
@@ -93,8 +109,9 @@ def _servers(seen: Observed, vantage: Vantage) -> set[str]:
 
 
 def _is_wrong(seen: Observed, answer: Answer) -> bool:
-    """Whether the name exists: the `kubernetes` Service, or a name that an upstream has."""
-    if answer.id.split("#", 1)[1].startswith("reach."):
+    """Whether the name exists: the `kubernetes` Service, another that the API has, or a name that
+    an upstream has."""
+    if answer.id.split("#", 1)[1].startswith("reach.") or _is_service(seen, answer.name):
         return True
     return any(
         a.name == answer.name and symptoms.gives_address(a)
@@ -103,39 +120,11 @@ def _is_wrong(seen: Observed, answer: Answer) -> bool:
     )
 
 
-def _swallows(plugin: Plugin, block: ServerBlock, answer: Answer) -> tuple[str, str, bool] | None:
-    """Why the plugin keeps the name, the cure, whether that is certain; None if it does not."""
-    match plugin.name:
-        case "hosts" | "file" | "auto":
-            # Zones follow the file's name; without any the plugin answers for the whole block.
-            zones = [z for arg in plugin.args[1:] for z in (arg,)] or list(block.zones)
-            if plugin.property("fallthrough") is not None:
-                return None
-            if not any(is_under(answer.name, zone) for zone in zones):
-                return None
-            why = f"{plugin.name} has no fallthrough, so it answers for every name of its zone"
-            return why, f"add `fallthrough` to {plugin.name}, or name its zones", True
-        case "template":
-            made = corefile.template(plugin, block)
-            if made.rr_type not in ("A", "ANY") or made.fallthrough or made.match:
-                return None
-            if not any(is_under(answer.name, zone) for zone in made.zones):
-                return None
-            why = "a template takes every such query, and falls through to nothing"
-            return why, "narrow the template by zone, type or match, and add fallthrough", True
-        case "acl":
-            if answer.status is not Status.REFUSED and answer.records:
-                return None
-            if not any(line[0] in ("block", "filter", "drop") for line in plugin.block):
-                return None
-            why = "an acl refuses clients, and what it sees is the address after translation"
-            return (
-                why,
-                "let the acl allow the pods' and nodes' addresses",
-                "Blocked" in answer.detail,
-            )
-        case "rewrite":
-            if not any(is_under(answer.name, arg) for arg in plugin.args if "." in arg.strip(".")):
-                return None
-            return "a rewrite changes the name before it is looked up", "correct the rewrite", False
-    return None
+def _is_service(seen: Observed, name: str) -> bool:
+    try:
+        services, domain = seen.services, seen.domain
+    except Missing:
+        return False
+    return any(
+        name == f"{s.name}.{s.namespace}.svc.{domain}.".lower() for s in services if s.cluster_ips
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Role, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed
-from kubectl_dnsdebug.parse.corefile import Forward
+from kubectl_dnsdebug.parse.corefile import Forward, is_under
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -32,6 +32,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         through, direct = _asked(seen, forward.zone)
         if not through or any(map(symptoms.says_something, through)):
             continue
+        if _resolves(seen, forward.zone):
+            continue  # its servers only have no word for the zone itself
         if any(map(symptoms.says_something, direct)):
             why = "which answer when asked directly"
         elif not direct:
@@ -71,6 +73,14 @@ def _asked(seen: Observed, zone: str) -> tuple[list[Answer], list[Answer]]:
     ]
     through = [a for _, a in found if a.server in seen.cluster_ips]
     return through, [a for _, a in found if a.server not in seen.cluster_ips]
+
+
+def _resolves(seen: Observed, zone: str) -> bool:
+    """Whether the cluster's DNS gave an address for any name of the zone."""
+    return any(
+        is_under(a.name, zone) and a.server in seen.cluster_ips and symptoms.gives_address(a)
+        for a in seen.answers
+    )
 
 
 def _where(seen: Observed, forward: Forward) -> str:

@@ -24,7 +24,7 @@ _PAIRS = (("reach.udp.", "reach6."), ("svc.", "reach6."), ("ext.", "ext6."))
     "no such address, but the name exists.",
     verify="dig {name} AAAA @{server}   # status must be NOERROR with an empty answer",
     silent_when="AAAA of a name that has an A record is answered without NXDOMAIN, or the "
-    "Corefile has no template for it: then it is the upstream's doing.",
+    "Corefile has no template for that name: then it is the upstream's doing.",
     explains=("musl-search-abort", "aaaa-delay"),
     on_nodes=False,
 )
@@ -34,7 +34,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         return
     yes, no = pair
     try:
-        lines = _templates(seen)
+        lines = _templates(seen, yes.name)
         where = f"Corefile line {lines[0]}" if lines else ""
         configs = tuple(fact.id for fact in seen.facts("configmap/"))
     except Missing:
@@ -74,12 +74,15 @@ def _pair(seen: Observed) -> tuple[Answer, Answer] | None:
     return None
 
 
-def _templates(seen: Observed) -> list[int]:
-    """Lines of the Corefile with a template that denies names for AAAA."""
+def _templates(seen: Observed, name: str) -> list[int]:
+    """Lines of the Corefile with a template that denies the name for AAAA."""
+    block = seen.corefile.block_for(name)
+    if block is None:
+        return []
     return [
         plugin.line
-        for block in seen.corefile.blocks
         for plugin in block.named("template")
         if (made := corefile.template(plugin, block)).rr_type in ("AAAA", "ANY")
         and made.rcode == "NXDOMAIN"
+        and made.takes(name)
     ]

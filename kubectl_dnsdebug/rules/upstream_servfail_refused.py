@@ -24,8 +24,9 @@ _BAD = (Status.SERVFAIL, Status.REFUSED)
     remedy="Have the owner of {upstream} repair {name} (delegation, DNSSEC, recursion allowed for "
     "the cluster's addresses), or forward to other servers.",
     verify="dig @{upstream} {name}; dig @{upstream} +cd {name}   # works only with +cd: DNSSEC",
-    silent_when="names outside resolve or do not exist, the upstream answers otherwise when asked "
+    silent_when="names outside resolve or do not exist, each upstream answers otherwise when asked "
     "directly, or it keeps silent.",
+    explains=("coredns-replica-divergence",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     failed = [a for a in outside.failed(seen) if a.status in _BAD]
@@ -33,9 +34,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         for vantage in seen.evidence.vantages:
             if vantage.role is not Role.DEFAULT and vantage.role not in TARGETS:
                 continue
-            asked = [a for a in seen.ask(vantage, probe="up") if a.name == answer.name]
+            asked = outside.of_its_upstreams(
+                seen, vantage, seen.ask(vantage, probe="up", name=answer.name)
+            )
             same = [a for a in asked if a.status is answer.status]
-            if same and not any(symptoms.says_something(a) for a in asked if a.type == "A"):
+            well = {a.server for a in asked if a.type == "A" and symptoms.says_something(a)}
+            if well and outside.route(seen, vantage, answer.name) is None:
+                continue  # whether one of those is asked at all is not known
+            same = [a for a in same if a.server not in well]
+            if same:
                 yield Found(
                     evidence=(answer.id, *(a.id for a in same[:3])),
                     args={

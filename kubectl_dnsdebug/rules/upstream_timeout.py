@@ -76,11 +76,11 @@ def _only_a_registry(seen: Observed, names: set[str]) -> bool:
 
 
 def _silent_upstreams(seen: Observed) -> list[Answer]:
-    """Upstreams that a Default pod asked directly and in vain, each time."""
+    """Upstreams of the cluster's DNS that a Default pod asked directly and in vain, each time."""
     found: list[Answer] = []
     for vantage in seen.evidence.vantages:
         if vantage.role is Role.DEFAULT and not vantage.failure:
-            asked = seen.ask(vantage, probe="up.")
+            asked = outside.of_its_upstreams(seen, vantage, seen.ask(vantage, probe="up."))
             alive = {a.server for a in asked if a.status.is_answer}
             found += [a for a in asked if a.server not in alive and a.status.is_silence]
     return found

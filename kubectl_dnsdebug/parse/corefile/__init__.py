@@ -10,9 +10,12 @@ from kubectl_dnsdebug.parse.corefile.blocks import (
     ServerBlock,
     Template,
     denial_ttl,
+    is_standard,
     is_under,
+    matches,
     order,
     template,
+    zones_of,
 )
 from kubectl_dnsdebug.parse.corefile.kept import allow_listed
 from kubectl_dnsdebug.parse.corefile.parser import parse
@@ -25,9 +28,12 @@ __all__ = [
     "Template",
     "allow_listed",
     "denial_ttl",
+    "is_standard",
     "is_under",
     "kube_dns",
+    "matches",
     "order",
     "parse",
     "template",
+    "zones_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
@@ -32,6 +33,17 @@ class Plugin:
     def property(self, name: str) -> tuple[str, ...] | None:
         """The words after `name` on the first inner line that begins with it; None without one."""
         return next((line[1:] for line in self.block if line[0] == name), None)
+
+    def falls_through(self, name: str) -> bool:
+        """Whether it hands on a name that it does not have: `fallthrough`, of all or some zones."""
+        zones = self.property("fallthrough")
+        return zones is not None and (not zones or any(is_under(name, each) for each in zones))
+
+    def forwards(self, name: str) -> bool:
+        """Whether this `forward` takes a name that got so far: below FROM, and not excepted."""
+        origin = next((zone for arg in self.args[:1] for zone in zones_of(arg)), ".")
+        but = (zone for line in self.block if line[0] == "except" for zone in line[1:])
+        return is_under(name, origin) and not any(is_under(name, zone) for zone in but)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +91,13 @@ class Template:
     rcode: str
     fallthrough: bool
 
+    def takes(self, name: str) -> bool:
+        """Whether it answers for a name. Its expressions are Go's, nearly those of Python; one that
+        is not is taken to match nothing."""
+        if not any(is_under(name, zone) for zone in self.zones):
+            return False
+        return not self.match or any(matches(each, name) for each in self.match)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corefile:
@@ -91,12 +110,14 @@ class Corefile:
     def block_for(self, name: str, port: int | None = None) -> ServerBlock | None:
         """The block that takes `name` over plain DNS: its longest zone wins. None means REFUSED.
 
-        Without `port` it is the port of the first block.
+        Without `port` it is that of the block which serves the cluster, failing that of the first.
         """
         plain = [block for block in self.blocks if block.scheme == "dns"]
-        wanted = port or (plain[0].port if plain else 53)
+        first = next((b for b in plain if b.named("kubernetes")), plain[0] if plain else None)
+        wanted = port or (first.port if first else 53)
+        # Of blocks for one zone, those for some clients or addresses only are not everybody's.
         matches = [
-            (len(zone), block)
+            ((len(zone), not block.named("view"), not block.named("bind")), block)
             for block in plain
             for zone in block.zones
             if block.port == wanted and is_under(name, zone)
@@ -127,6 +148,14 @@ class Corefile:
             for plugin in block.named("forward")
             for zone in _reach(plugin, block)
         )
+
+
+def matches(expression: str, name: str) -> bool:
+    """Whether a regular expression of the Corefile, which is Go's, matches somewhere."""
+    try:
+        return re.search(expression, name) is not None
+    except (re.error, RecursionError):
+        return False
 
 
 def _reach(plugin: Plugin, block: ServerBlock) -> Iterator[str]:

@@ -22,7 +22,7 @@ _DIRECTIVE = re.compile(r"[a-z][a-z0-9_]*")
 # A zone with scheme and port, an address range, or the name of a snippet; a brace stuck to it is
 # a mistake worth keeping.
 _ADDRESS = re.compile(
-    r"(?:(?:[a-z0-9]+://)?[\w.*-]*(?::\d+)?|[0-9a-fA-F.:]+/\d+(?::\d+)?|\(\w+\))[,{]?"
+    r"(?:(?:[a-z0-9]+://)?[\w.*-]*(?::\d+)?|[0-9a-fA-F.:]+/\d+(?::\d+)?|\([\w.-]+\))[,{]?"
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 
