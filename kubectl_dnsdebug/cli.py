@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         wrong.show()
         sys.exit(wrong.exit_code)
     except DnsdebugError as wrong:
-        _fail(str(wrong), 1)
+        _fail(str(wrong), 2 if wrong.usage else 1)
     except Interrupted as stop:
         _fail("interrupted; pods that were made are removed, unless said above", stop.code)
     except (KeyboardInterrupt, click.Abort):

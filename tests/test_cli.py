@@ -119,6 +119,28 @@ def test_wrong_usage_is_2_and_asks_nobody(capsys: Said, words: list[str], says: 
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["pod/"], "'pod/' is no target"),
+        (["pod/a/b"], "'pod/a/b' is no target"),
+        (["cm/web"], "cm/web: no kind that has pods"),
+        (["node/"], "'' is no name of a node"),
+        (["web", "-n", "../x"], "'../x' is no name of a namespace"),
+        (["cleanup", "-n", "A b"], "'A b' is no name of a namespace"),
+        (["web", "--deep", "--deep-namespace", "../x"], "'../x' is no name of a namespace"),
+        (["web", "--as-group", "ops"], "add --as"),
+        (["web", "--request-timeout", "soon"], "'soon' is no duration"),
+    ],
+)
+def test_words_that_no_cluster_could_make_sense_of(
+    api: FakeApi, capsys: Said, words: list[str], says: str
+) -> None:
+    assert call(*words, "--server", api.url) == 2
+    assert says in capsys.readouterr().err
+    assert api.seen == []
+
+
 @pytest.mark.parametrize("name", ["db", "db.example.com", "db.example.com.", "_sip._udp.x", "*.x"])
 def test_names_that_may_be_asked(name: str) -> None:
     assert live.NAME.fullmatch(name)

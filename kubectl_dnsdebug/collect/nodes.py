@@ -53,7 +53,7 @@ def resolve(session: Session, words: Sequence[str], selector: str = "") -> Nodes
     names = list(dict.fromkeys(word.partition("/")[2] for word in words))
     for name in names:
         if not NAME.fullmatch(name):
-            raise TargetError(f"{name!r} is no name of a node")
+            raise TargetError(f"{name!r} is no name of a node", usage=True)
     if len(names) <= FEW:
         facts = together(partial(read_one, session, name) for name in names)
     else:

@@ -56,14 +56,16 @@ def _word(session: Session, namespace: str, word: str) -> Target:
     if not slash:
         kind, name = "pod", word
     if not NAME.fullmatch(name):
-        raise TargetError(f"{word!r} is no target: {name!r} is no name of an object")
+        raise TargetError(f"{word!r} is no target: {name!r} is no name of an object", usage=True)
     kind = kind.lower().split(".")[0]
     if kind in _POD:
         return Target(pod=_pod(session, namespace, name))
     for aliases, group, plural in _KINDS:
         if kind in aliases:
             return _workload(session, namespace, group, plural, name)
-    raise TargetError(f"{word}: no kind that has pods; use one of {', '.join(sorted(KINDS))}")
+    raise TargetError(
+        f"{word}: no kind that has pods; use one of {', '.join(sorted(KINDS))}", usage=True
+    )
 
 
 def _pod(session: Session, namespace: str, name: str) -> Pod:

@@ -65,6 +65,8 @@ def session(given: dict[str, Any]) -> Session:
 
     fields = kubeconfig.Flags.__dataclass_fields__
     flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
+    if given.get("deep"):
+        kubeconfig.must_be_namespace(given["deep_namespace"], usage=True)
     return open_session(kubeconfig.load(flags, os.environ))
 
 
