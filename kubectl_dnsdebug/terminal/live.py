@@ -5,9 +5,11 @@ The client library is loaded when it is used.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +29,23 @@ NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-
 
 def must_be_name(name: str, what: str) -> None:
     """Raise UsageError for what no tool should be told to ask."""
-    if len(name) > 253 or not NAME.fullmatch(name):
-        raise click.UsageError(f"{what} {name!r} is no DNS name")
+    if _is_address(name):
+        raise click.UsageError(f"{what} {name} is an address: there is nothing to resolve")
+    if len(name) > 253 or not NAME.fullmatch(name) or max(map(len, name.split("."))) > 63:
+        hint = ""
+        with suppress(UnicodeError):  # "b\u00fccher.example" is one to people only
+            ascii_form = name.encode("idna").decode()
+            if ascii_form != name and NAME.fullmatch(ascii_form):
+                hint = f"; DNS has it as {ascii_form}"
+        raise click.UsageError(f"{what} {name!r} is no DNS name{hint}")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def request(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -77,11 +76,7 @@ def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
 def resolve(name: str, target: str, **given: Any) -> None:
     """Walk NAME as glibc, musl and Go would: each candidate, each answer, where each stops."""
     live.must_be_name(name, "NAME")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        _ask({**given, "names": (name,)}, target, Purpose.RESOLVE)
-    raise click.UsageError(f"NAME {name} is an address: there is nothing to resolve")
+    _ask({**given, "names": (name,)}, target, Purpose.RESOLVE)
 
 
 @click.command(cls=Diagnosing)
