@@ -208,6 +208,11 @@ def test_a_file_that_is_no_evidence(capsys: Said, tmp_path: Path, text: str, say
         (status(500, "InternalError", "etcd"), "could not get pod web in shop: etcd"),
         (Answer(drop=True), "cannot reach the API server"),
         (Answer(body="<html>", headers={"Content-Type": "text/html"}), "no Kubernetes API"),
+        (
+            Answer(status=404, body="<html>", headers={"Content-Type": "text/html"}),
+            "no Kubernetes API but a web server",
+        ),
+        (Answer(body={}), "the API server sent no pod web"),
     ],
 )
 def test_a_cluster_that_does_not_help(

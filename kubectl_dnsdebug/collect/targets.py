@@ -70,12 +70,15 @@ def _word(session: Session, namespace: str, word: str) -> Target:
 
 def _pod(session: Session, namespace: str, name: str) -> Pod:
     reply = session.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
-    if reply.status == 404:
+    if reply.reason == "NotFound":
         raise TargetError(
             f"pod {name} does not exist in namespace {namespace}; {_elsewhere(namespace)}"
         )
     must(reply, f"get pod {name} in {namespace}")
-    return read_pod(allowlist.keep(reply.body, allowlist.POD))
+    pod = read_pod(allowlist.keep(reply.body, allowlist.POD))
+    if (pod.namespace, pod.name) != (namespace, name):
+        raise TargetError(f"the API server sent no pod {name} of {namespace}, but something else")
+    return pod
 
 
 def _elsewhere(namespace: str) -> str:
@@ -90,14 +93,16 @@ def must(reply: Reply, need: str) -> None:
             "`kubectl dnsdebug rbac` prints the role needed"
         )
     if not reply.ok or not isinstance(reply.body, dict):
-        raise TargetError(f"could not {need}: {reply.message}")
+        # What is not there the API says in its own form; here something else answered.
+        hint = "; is the server of the kubeconfig an API server?" if reply.status == 404 else ""
+        raise TargetError(f"could not {need}: {reply.message}{hint}")
 
 
 def _workload(session: Session, namespace: str, group: str, plural: str, name: str) -> Target:
     path = f"{group}/namespaces/{namespace}/{plural}/{name}"
     reply = session.get(path)
     word = f"{plural.removesuffix('s')}/{name}"
-    if reply.status == 404:
+    if reply.reason == "NotFound":
         raise TargetError(f"{word} does not exist in namespace {namespace}")
     must(reply, f"get {word} in {namespace}")
     spec = at(reply.body, "spec", default={})
