@@ -173,6 +173,12 @@ def explain(slug: str | None) -> None:
     show(texts[slug or ""])
 
 
+@root.command()
+def version() -> None:
+    """Print the version, as kubectl and its plugins do under this word."""
+    show(f"kubectl-dnsdebug {__version__}")
+
+
 for question in (*questions.COMMANDS, watching.watch):
     root.add_command(question)
 

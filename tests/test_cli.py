@@ -162,6 +162,8 @@ def test_help_and_version(capsys: Said) -> None:
     assert "[TARGETS]" not in shown
     assert call("--version") == 0
     assert capsys.readouterr().out.endswith(f"kubectl-dnsdebug {__version__}\n")
+    assert call("version") == 0
+    assert capsys.readouterr().out == f"kubectl-dnsdebug {__version__}\n"
     assert call("web", "--help") == 0
     assert "--dry-run" in capsys.readouterr().out
 
