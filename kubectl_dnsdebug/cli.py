@@ -118,7 +118,14 @@ def replay(file: str, **given: Any) -> None:
 
     conclude.known_slugs(given["ignore"])
     text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
-    conclude.conclude(evidence.load(text), given)
+    held = evidence.load(text)
+    try:
+        conclude.conclude(held, given)
+    # Facts are as the API gave them: what of them a file holds, only who reads them finds out.
+    except (AttributeError, LookupError, TypeError, ValueError) as wrong:
+        if os.environ.get("DNSDEBUG_DEBUG"):
+            raise
+        raise evidence.unfit(held.tool, wrong) from None
 
 
 @root.command()

@@ -186,7 +186,12 @@ def test_explain_and_rbac(capsys: Said) -> None:
     ("text", "says"),
     [
         ("", "not an evidence file"),
-        ("{}", "the file's format is None"),
+        ("{}", "not an evidence file: its format is None"),
+        ('{"schema": "dnsdebug.report/v1"}', "--save keeps evidence, -o json prints a report"),
+        (
+            '{"format": "dnsdebug.evidence/v1", "tool": "9.0.0", "news": 1}',
+            "the evidence is of dnsdebug 9.0.0, and this version",
+        ),
         ('{"format": "dnsdebug.evidence/v1"}', "the evidence file is damaged"),
         ('{"format": "dnsdebug.evidence/v9"}', "replay it with the version that wrote it"),
     ],
@@ -227,6 +232,24 @@ def test_a_cluster_that_does_not_help(
     assert says in err
     assert err.startswith("error: ")
     assert "Traceback" not in err
+
+
+def test_facts_that_no_rule_can_read_are_damage_of_the_file(
+    capsys: Said, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = json.loads(saved.read_text())
+    for fact in held["facts"]:
+        if fact["id"].startswith("pod/"):
+            fact["data"]["status"] = {"conditions": [{}]}
+    saved.write_text(json.dumps({**held, "tool": __version__}))
+    assert call("replay", str(saved)) == 1
+    assert "error: the evidence file is damaged (KeyError: 'type')" in capsys.readouterr().err
+    saved.write_text(json.dumps({**held, "tool": "9.0.0"}))
+    assert call("replay", str(saved)) == 1
+    assert "replay it with the version that wrote it" in capsys.readouterr().err
+    monkeypatch.setenv("DNSDEBUG_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cli.main(["replay", str(saved)])
 
 
 def test_no_cluster_at_all(capsys: Said) -> None:
