@@ -17,6 +17,7 @@ import yaml
 from kubectl_dnsdebug import __version__, cli, evidence
 from kubectl_dnsdebug.collect import run
 from kubectl_dnsdebug.model import DnsdebugError
+from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
 from kubectl_dnsdebug.terminal import flags, live
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
@@ -447,6 +448,18 @@ def test_evidence_that_cannot_be_saved_does_not_cost_the_report(
     out, err = capsys.readouterr()
     assert json.loads(out)["schema"]
     assert err.splitlines()[-1].startswith("error: could not write /dev/full: No space left")
+
+
+def test_a_bug_of_the_report_does_not_cost_the_evidence(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held = reports.evidence(reports.in_pod().battery())
+    monkeypatch.setattr(run, "run", lambda *_, **__: held)
+    monkeypatch.setattr(report, "build", broken(KeyError("x")))
+    file = tmp_path / "kept.json"
+    assert call(*pod_web(api), "--save", str(file)) == 1
+    assert "internal error: KeyError" in capsys.readouterr().err
+    assert evidence.load(file.read_text()) == held
 
 
 def test_a_file_that_cannot_be_saved_is_known_beforehand(api: FakeApi, capsys: Said) -> None:
