@@ -81,7 +81,7 @@ def diagnose(**given: Any) -> None:
 
     Or nodes: node/x, nodes, or nodes -l pool=x.
     """
-    from kubectl_dnsdebug.collect import nodes, targets
+    from kubectl_dnsdebug.collect import nodes
     from kubectl_dnsdebug.collect import run as collect
     from kubectl_dnsdebug.terminal import dry_run, keep
     from kubectl_dnsdebug.terminal import nodes as of_nodes
@@ -98,7 +98,7 @@ def diagnose(**given: Any) -> None:
         if on_nodes:
             of_nodes.diagnose(session, on_nodes, given)
             return
-        found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
+        found = live.targets(session, given["targets"], given["selector"])
         request = live.request(given, found)
         if given["dry_run"]:
             draft = collect.draft(session, found, request, live.made_by(), given["pull_secrets"])

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,7 +21,7 @@ from kubectl_dnsdebug.collect import run
 from kubectl_dnsdebug.model import DnsdebugError
 from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
-from kubectl_dnsdebug.terminal import flags, live
+from kubectl_dnsdebug.terminal import flags, live, progress
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 from tests import reports
 from tests.fake_api import Answer, FakeApi, status
@@ -398,6 +400,49 @@ def pod_web(api: FakeApi) -> list[str]:
     data = reports.pod_data("shop", "web", "w1", "10.0.0.9")
     api.on(f"{PODS}/web", Answer(body=data))
     return ["pod/web", "-n", "shop", "--server", api.url]
+
+
+def test_a_server_that_is_slow_is_said_to_be_waited_for(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.05)
+    api.on(f"{PODS}/web", replace(status(404, "NotFound"), delay=0.3))
+    assert call("pod/web", "-n", "shop", "--server", api.url) == 1
+    waiting, error = capsys.readouterr().err.splitlines()
+    assert waiting == "dnsdebug: waiting for the API server"
+    assert error.startswith("error: pod web does not exist")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_credential_plugin_does_not_outlive_us(tmp_path: Path, number: signal.Signals) -> None:
+    told = tmp_path / "pid"
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "sh",
+        "args": ["-c", f"echo $$ >{told}.new; mv {told}.new {told}; exec sleep 60"],
+        "interactiveMode": "Never",
+    }
+    config = {
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "x", "user": {"exec": plugin}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kubectl_dnsdebug", "web", "--kubeconfig", tmp_path / "config"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not told.exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(number)
+    assert "error: interrupted" in child.communicate(timeout=20)[1]
+    assert child.returncode == 128 + number
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
 
 
 def test_a_dry_run_makes_nothing(api: FakeApi, capsys: Said) -> None:

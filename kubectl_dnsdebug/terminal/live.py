@@ -79,12 +79,25 @@ def session(given: dict[str, Any]) -> Session:
     """The cluster of the flags and the kubeconfig. Raises DnsdebugError."""
     from kubectl_dnsdebug.api import kubeconfig
     from kubectl_dnsdebug.api.cluster import open_session
+    from kubectl_dnsdebug.terminal.progress import overdue
 
     fields = kubeconfig.Flags.__dataclass_fields__
     flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
     if given.get("deep"):
         kubeconfig.must_be_namespace(given["deep_namespace"], usage=True)
-    return open_session(kubeconfig.load(flags, os.environ))
+    access = kubeconfig.load(flags, os.environ)
+    # A credential plugin may wait for ever, and outlive a program that ends without a word to it.
+    with signals_raise(), overdue("waiting for the credentials of the kubeconfig"):
+        return open_session(access)
+
+
+def targets(session: Session, words: Sequence[str], selector: str = "") -> tuple[Target, ...]:
+    """The pods that the words mean. Raises DnsdebugError."""
+    from kubectl_dnsdebug.collect import targets as collect
+    from kubectl_dnsdebug.terminal.progress import overdue
+
+    with overdue("waiting for the API server"):
+        return collect.resolve(session, session.namespace, words, selector)
 
 
 def made_by() -> str:

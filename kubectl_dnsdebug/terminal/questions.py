@@ -50,12 +50,11 @@ def _answer_flags(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
     """Stand in the one pod that the word means, and conclude."""
-    from kubectl_dnsdebug.collect import targets
     from kubectl_dnsdebug.terminal import keep
 
     keep.probe(given["save"])
     with live.session(given) as session:
-        found = targets.resolve(session, session.namespace, [word])
+        found = live.targets(session, [word])
         request = live.request(given, found, purpose)
         evidence = live.watched_run(session, found, request, given)
     conclude.conclude(evidence, given)
