@@ -214,8 +214,18 @@ def _outcome(report: Report, style: Style) -> Iterator[str]:
 
 def outcome(report: Report) -> str:
     """The end of the report: what it comes to, the fix, the exit code and what that means."""
-    remedy = f" Fix: {fix(report.causes[0])}" if report.causes else ""
+    remedy = f" Fix: {fix(report.causes[0])}" if report.causes else _why(report)
     return f"{headline(report)}.{remedy} Exit code {report.exit_code}: {meaning(report)}."
+
+
+def _why(report: Report) -> str:
+    """The reason of the most that could not be said, where the headline has neither that nor a way
+    out: a pod that is Pending, a node that is not ready."""
+    grave = Counter(one_line(u.reason) for u in report.unknown if u.matters)
+    unexplained = any(u.rule == UNEXPLAINED for u in report.unknown)
+    if report.outcome is not Conclusion.INCONCLUSIVE or unexplained or ways_out(grave):
+        return ""
+    return f" Why: {grave.most_common(1)[0][0].rstrip('.')}."
 
 
 def what(report: Report) -> str:
