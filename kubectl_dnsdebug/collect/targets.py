@@ -94,7 +94,8 @@ def must(reply: Reply, need: str) -> None:
         )
     if not reply.ok or not isinstance(reply.body, dict):
         # What is not there the API says in its own form; here something else answered.
-        hint = "; is the server of the kubeconfig an API server?" if reply.status == 404 else ""
+        foreign = reply.status == 404 and not reply.reason
+        hint = "; is the server of the kubeconfig an API server?" if foreign else ""
         raise TargetError(f"could not {need}: {reply.message}{hint}")
 
 
