@@ -495,6 +495,15 @@ def test_evidence_that_cannot_be_saved_does_not_cost_the_report(
     assert err.splitlines()[-1].startswith("error: could not write /dev/full: No space left")
 
 
+def test_a_run_that_fails_leaves_no_file(api: FakeApi, capsys: Said, tmp_path: Path) -> None:
+    held = tmp_path / "held.json"
+    held.write_text("of before")
+    words = ["pod/none", "-n", "shop", "--server", api.url]
+    assert call(*words, "--save", str(held), "--bundle", str(tmp_path / "new.zip")) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["held.json"]
+    assert held.read_text() == "of before"
+
+
 def test_a_bug_of_the_report_does_not_cost_the_evidence(
     api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

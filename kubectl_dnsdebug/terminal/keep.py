@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from kubectl_dnsdebug import __version__
@@ -19,8 +20,11 @@ from kubectl_dnsdebug.report.report import Report
 def probe(*paths: str | None) -> None:
     """Raise DnsdebugError now for a file that could not be written at the end."""
     for path in filter(None, paths):
+        new = not os.path.lexists(path)
         with _private(path, os.O_APPEND):
             pass
+        if new:  # a run that fails keeps nothing, not even an empty file
+            Path(path).unlink(missing_ok=True)
 
 
 def save(evidence: Evidence, path: str) -> None:
