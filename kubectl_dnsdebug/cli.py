@@ -113,12 +113,12 @@ def diagnose(**given: Any) -> None:
 @keeping_flags
 @report_flags
 def replay(file: str, **given: Any) -> None:
-    """Print the report of saved evidence again, without a cluster."""
+    """Print the report of saved evidence, or of a bundle, again, without a cluster."""
     from kubectl_dnsdebug import evidence
+    from kubectl_dnsdebug.terminal import keep
 
     conclude.known_slugs(given["ignore"])
-    text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
-    held = evidence.load(text)
+    held = evidence.load(keep.text(file))
     try:
         conclude.conclude(held, given)
     # Facts are as the API gave them: what of them a file holds, only who reads them finds out.

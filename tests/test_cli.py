@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -235,6 +236,16 @@ def test_a_cluster_that_does_not_help(
     assert says in err
     assert err.startswith("error: ")
     assert "Traceback" not in err
+
+
+def test_an_archive_that_is_no_bundle(capsys: Said, tmp_path: Path) -> None:
+    other, cut = tmp_path / "other.zip", tmp_path / "cut.zip"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("notes.txt", "x" * 1000)
+    cut.write_bytes(other.read_bytes()[:500])
+    for file in (other, cut):
+        assert call("replay", str(file)) == 1
+        assert f"error: {file} is no bundle of dnsdebug" in capsys.readouterr().err
 
 
 def test_facts_that_no_rule_can_read_are_damage_of_the_file(
