@@ -81,7 +81,7 @@ def diagnose(**given: Any) -> None:
 
     Or nodes: node/x, nodes, or nodes -l pool=x.
     """
-    from kubectl_dnsdebug.collect import nodes, targets
+    from kubectl_dnsdebug.collect import nodes
     from kubectl_dnsdebug.collect import run as collect
     from kubectl_dnsdebug.terminal import dry_run, keep
     from kubectl_dnsdebug.terminal import nodes as of_nodes
@@ -98,7 +98,7 @@ def diagnose(**given: Any) -> None:
         if on_nodes:
             of_nodes.diagnose(session, on_nodes, given)
             return
-        found = targets.resolve(session, session.namespace, given["targets"], given["selector"])
+        found = live.targets(session, given["targets"], given["selector"])
         request = live.request(given, found)
         if given["dry_run"]:
             draft = collect.draft(session, found, request, live.made_by(), given["pull_secrets"])
@@ -113,12 +113,19 @@ def diagnose(**given: Any) -> None:
 @keeping_flags
 @report_flags
 def replay(file: str, **given: Any) -> None:
-    """Print the report of saved evidence again, without a cluster."""
+    """Print the report of saved evidence, or of a bundle, again, without a cluster."""
     from kubectl_dnsdebug import evidence
+    from kubectl_dnsdebug.terminal import keep
 
     conclude.known_slugs(given["ignore"])
-    text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
-    conclude.conclude(evidence.load(text), given)
+    held = evidence.load(keep.text(file))
+    try:
+        conclude.conclude(held, given)
+    # Facts are as the API gave them: what of them a file holds, only who reads them finds out.
+    except (AttributeError, LookupError, TypeError, ValueError) as wrong:
+        if os.environ.get("DNSDEBUG_DEBUG"):
+            raise
+        raise evidence.unfit(held.tool, wrong) from None
 
 
 @root.command()
@@ -173,6 +180,12 @@ def explain(slug: str | None) -> None:
     show(texts[slug or ""])
 
 
+@root.command()
+def version() -> None:
+    """Print the version, as kubectl and its plugins do under this word."""
+    show(f"kubectl-dnsdebug {__version__}")
+
+
 for question in (*questions.COMMANDS, watching.watch):
     root.add_command(question)
 
@@ -200,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         wrong.show()
         sys.exit(wrong.exit_code)
     except DnsdebugError as wrong:
-        _fail(str(wrong), 1)
+        _fail(str(wrong), 2 if wrong.usage else 1)
     except Interrupted as stop:
         _fail("interrupted; pods that were made are removed, unless said above", stop.code)
     except (KeyboardInterrupt, click.Abort):

@@ -15,6 +15,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.hygiene import one_line, read_json
 from kubectl_dnsdebug.model import DnsdebugError, Evidence, Subject
 
@@ -40,6 +41,11 @@ def load(text: str) -> Evidence:
     except (ValueError, RecursionError) as wrong:
         raise EvidenceError(f"not an evidence file: {wrong}") from None
     found = data.get("format") if isinstance(data, dict) else None
+    if not str(found).startswith(FORMAT.partition("/")[0]):
+        raise EvidenceError(
+            f"not an evidence file: its format is {one_line(repr(found), 60)}, not {FORMAT!r}; "
+            "--save keeps evidence, -o json prints a report"
+        )
     if found != FORMAT:
         raise EvidenceError(
             f"the file's format is {one_line(repr(found), 60)}, this version of dnsdebug reads "
@@ -51,8 +57,22 @@ def load(text: str) -> Evidence:
         for target in evidence.request.targets:
             Subject.parse(target)
     except (TypeError, ValueError) as wrong:
-        raise EvidenceError(f"the evidence file is damaged: {one_line(str(wrong))}") from None
+        raise unfit(str(data.get("tool") or __version__), wrong) from None
     return evidence
+
+
+def unfit(tool: str, wrong: Exception) -> EvidenceError:
+    """What to say of a file by that version of the tool which this one cannot make sense of."""
+    what = one_line(f"{type(wrong).__name__}: {wrong}")
+    if tool != __version__:
+        return EvidenceError(
+            f"the evidence is of dnsdebug {one_line(tool, 60)}, and this version, {__version__}, "
+            f"cannot read it ({what}): replay it with the version that wrote it"
+        )
+    return EvidenceError(
+        f"the evidence file is damaged ({what}); if nobody has changed it, this is a bug, please "
+        "report it: rerun with DNSDEBUG_DEBUG=1 for the traceback"
+    )
 
 
 def _refuse(number: str) -> None:

@@ -15,7 +15,14 @@ Json = Mapping[str, Any]
 
 
 class DnsdebugError(Exception):
-    """The tool failed as a user or a cluster can make it fail; the text says what to do next."""
+    """The tool failed as a user or a cluster can make it fail; the text says what to do next.
+
+    With `usage` no cluster could make sense of the user's words, whatever there is in it.
+    """
+
+    def __init__(self, text: str, *, usage: bool = False) -> None:
+        super().__init__(text)
+        self.usage = usage
 
 
 class Missing(Exception):

@@ -22,7 +22,7 @@ PAGES = sorted(
     ]
 )
 # What our own command can answer without a cluster.
-OFFLINE = {"explain", "rbac", "replay", "--help", "--version"}
+OFFLINE = {"explain", "rbac", "replay", "version", "--help", "--version"}
 
 
 class How(StrEnum):

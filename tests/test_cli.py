@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,8 +20,9 @@ import yaml
 from kubectl_dnsdebug import __version__, cli, evidence
 from kubectl_dnsdebug.collect import run
 from kubectl_dnsdebug.model import DnsdebugError
+from kubectl_dnsdebug.report import report
 from kubectl_dnsdebug.rules import RULES
-from kubectl_dnsdebug.terminal import flags, live
+from kubectl_dnsdebug.terminal import flags, live, progress
 from kubectl_dnsdebug.terminal.signals import Interrupted, signals_raise
 from tests import reports
 from tests.fake_api import Answer, FakeApi, status
@@ -91,6 +95,9 @@ def test_the_first_word_is_a_command_or_a_target(
         (["diagnose"], "name a target"),
         (["-n", "shop"], "name a target"),
         (["pod/web", "--timeout", "9"], "--timeout must be at least 10 seconds"),
+        (["pod/web", "--timeout", "nan"], "--timeout must be at most 86400 seconds"),
+        (["pod/web", "--timeout", "inf"], "--timeout must be at most 86400 seconds"),
+        (["nodes", "--timeout", "1e9"], "--timeout must be at most 86400 seconds"),
         (["pod/web", "--timeout", "long"], "'long' is not a valid float"),
         (["pod/web", "--mode", "magic"], "'magic' is not one of"),
         (["pod/web", "-o", "xml"], "'xml' is not one of"),
@@ -103,6 +110,10 @@ def test_the_first_word_is_a_command_or_a_target(
         (["pod/web", "--name", "{ns}"], "is no DNS name"),
         (["pod/web", "--name", "a..b"], "is no DNS name"),
         (["pod/web", "--name", "x" * 254], "is no DNS name"),
+        (["pod/web", "--name", f"{'x' * 64}.example"], "is no DNS name"),
+        (["pod/web", "--name", "b\u00fccher.example"], "DNS has it as xn--bcher-kva.example"),
+        (["pod/web", "--name", "10.0.0.1"], "10.0.0.1 is an address: there is nothing to resolve"),
+        (["pod/web", "--name", "fd00::1"], "fd00::1 is an address: there is nothing to resolve"),
         (["pod/web", "--nonsense"], "No such option"),
         (["replay"], "Missing argument"),
         (["replay", "/no/such/file"], "does not exist"),
@@ -119,6 +130,28 @@ def test_wrong_usage_is_2_and_asks_nobody(capsys: Said, words: list[str], says: 
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["pod/"], "'pod/' is no target"),
+        (["pod/a/b"], "'pod/a/b' is no target"),
+        (["cm/web"], "cm/web: no kind that has pods"),
+        (["node/"], "'' is no name of a node"),
+        (["web", "-n", "../x"], "'../x' is no name of a namespace"),
+        (["cleanup", "-n", "A b"], "'A b' is no name of a namespace"),
+        (["web", "--deep", "--deep-namespace", "../x"], "'../x' is no name of a namespace"),
+        (["web", "--as-group", "ops"], "add --as"),
+        (["web", "--request-timeout", "soon"], "'soon' is no duration"),
+    ],
+)
+def test_words_that_no_cluster_could_make_sense_of(
+    api: FakeApi, capsys: Said, words: list[str], says: str
+) -> None:
+    assert call(*words, "--server", api.url) == 2
+    assert says in capsys.readouterr().err
+    assert api.seen == []
+
+
 @pytest.mark.parametrize("name", ["db", "db.example.com", "db.example.com.", "_sip._udp.x", "*.x"])
 def test_names_that_may_be_asked(name: str) -> None:
     assert live.NAME.fullmatch(name)
@@ -133,6 +166,8 @@ def test_help_and_version(capsys: Said) -> None:
     assert "[TARGETS]" not in shown
     assert call("--version") == 0
     assert capsys.readouterr().out.endswith(f"kubectl-dnsdebug {__version__}\n")
+    assert call("version") == 0
+    assert capsys.readouterr().out == f"kubectl-dnsdebug {__version__}\n"
     assert call("web", "--help") == 0
     assert "--dry-run" in capsys.readouterr().out
 
@@ -155,7 +190,12 @@ def test_explain_and_rbac(capsys: Said) -> None:
     ("text", "says"),
     [
         ("", "not an evidence file"),
-        ("{}", "the file's format is None"),
+        ("{}", "not an evidence file: its format is None"),
+        ('{"schema": "dnsdebug.report/v1"}', "--save keeps evidence, -o json prints a report"),
+        (
+            '{"format": "dnsdebug.evidence/v1", "tool": "9.0.0", "news": 1}',
+            "the evidence is of dnsdebug 9.0.0, and this version",
+        ),
         ('{"format": "dnsdebug.evidence/v1"}', "the evidence file is damaged"),
         ('{"format": "dnsdebug.evidence/v9"}', "replay it with the version that wrote it"),
     ],
@@ -179,6 +219,11 @@ def test_a_file_that_is_no_evidence(capsys: Said, tmp_path: Path, text: str, say
         (status(500, "InternalError", "etcd"), "could not get pod web in shop: etcd"),
         (Answer(drop=True), "cannot reach the API server"),
         (Answer(body="<html>", headers={"Content-Type": "text/html"}), "no Kubernetes API"),
+        (
+            Answer(status=404, body="<html>", headers={"Content-Type": "text/html"}),
+            "no Kubernetes API but a web server",
+        ),
+        (Answer(body={}), "the API server sent no pod web"),
     ],
 )
 def test_a_cluster_that_does_not_help(
@@ -191,6 +236,34 @@ def test_a_cluster_that_does_not_help(
     assert says in err
     assert err.startswith("error: ")
     assert "Traceback" not in err
+
+
+def test_an_archive_that_is_no_bundle(capsys: Said, tmp_path: Path) -> None:
+    other, cut = tmp_path / "other.zip", tmp_path / "cut.zip"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("notes.txt", "x" * 1000)
+    cut.write_bytes(other.read_bytes()[:500])
+    for file in (other, cut):
+        assert call("replay", str(file)) == 1
+        assert f"error: {file} is no bundle of dnsdebug" in capsys.readouterr().err
+
+
+def test_facts_that_no_rule_can_read_are_damage_of_the_file(
+    capsys: Said, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = json.loads(saved.read_text())
+    for fact in held["facts"]:
+        if fact["id"].startswith("pod/"):
+            fact["data"]["status"] = {"conditions": [{}]}
+    saved.write_text(json.dumps({**held, "tool": __version__}))
+    assert call("replay", str(saved)) == 1
+    assert "error: the evidence file is damaged (KeyError: 'type')" in capsys.readouterr().err
+    saved.write_text(json.dumps({**held, "tool": "9.0.0"}))
+    assert call("replay", str(saved)) == 1
+    assert "replay it with the version that wrote it" in capsys.readouterr().err
+    monkeypatch.setenv("DNSDEBUG_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cli.main(["replay", str(saved)])
 
 
 def test_no_cluster_at_all(capsys: Said) -> None:
@@ -340,6 +413,49 @@ def pod_web(api: FakeApi) -> list[str]:
     return ["pod/web", "-n", "shop", "--server", api.url]
 
 
+def test_a_server_that_is_slow_is_said_to_be_waited_for(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.05)
+    api.on(f"{PODS}/web", replace(status(404, "NotFound"), delay=0.3))
+    assert call("pod/web", "-n", "shop", "--server", api.url) == 1
+    waiting, error = capsys.readouterr().err.splitlines()
+    assert waiting == "dnsdebug: waiting for the API server"
+    assert error.startswith("error: pod web does not exist")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_credential_plugin_does_not_outlive_us(tmp_path: Path, number: signal.Signals) -> None:
+    told = tmp_path / "pid"
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "sh",
+        "args": ["-c", f"echo $$ >{told}.new; mv {told}.new {told}; exec sleep 60"],
+        "interactiveMode": "Never",
+    }
+    config = {
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "x", "user": {"exec": plugin}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kubectl_dnsdebug", "web", "--kubeconfig", tmp_path / "config"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not told.exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(number)
+    assert "error: interrupted" in child.communicate(timeout=20)[1]
+    assert child.returncode == 128 + number
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+
+
 def test_a_dry_run_makes_nothing(api: FakeApi, capsys: Said) -> None:
     assert call(*pod_web(api), "--dry-run") == 0
     out = capsys.readouterr().out
@@ -388,6 +504,27 @@ def test_evidence_that_cannot_be_saved_does_not_cost_the_report(
     out, err = capsys.readouterr()
     assert json.loads(out)["schema"]
     assert err.splitlines()[-1].startswith("error: could not write /dev/full: No space left")
+
+
+def test_a_run_that_fails_leaves_no_file(api: FakeApi, capsys: Said, tmp_path: Path) -> None:
+    held = tmp_path / "held.json"
+    held.write_text("of before")
+    words = ["pod/none", "-n", "shop", "--server", api.url]
+    assert call(*words, "--save", str(held), "--bundle", str(tmp_path / "new.zip")) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["held.json"]
+    assert held.read_text() == "of before"
+
+
+def test_a_bug_of_the_report_does_not_cost_the_evidence(
+    api: FakeApi, capsys: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held = reports.evidence(reports.in_pod().battery())
+    monkeypatch.setattr(run, "run", lambda *_, **__: held)
+    monkeypatch.setattr(report, "build", broken(KeyError("x")))
+    file = tmp_path / "kept.json"
+    assert call(*pod_web(api), "--save", str(file)) == 1
+    assert "internal error: KeyError" in capsys.readouterr().err
+    assert evidence.load(file.read_text()) == held
 
 
 def test_a_file_that_cannot_be_saved_is_known_beforehand(api: FakeApi, capsys: Said) -> None:

@@ -82,7 +82,8 @@ def test_a_failure_without_a_status_object_still_has_a_message(
         POD, Answer(status=502, body="<html>bad\ngateway", headers={"Content-Type": "text/html"})
     )
     api.on(PODS, Answer(status=500))
-    assert session.get(POD).message == "<html>bad gateway"
+    said = session.get(POD).message
+    assert said == "HTTP 502: a web page, from something that stands before the API server"
     assert session.get(PODS).message == "HTTP 500"
     assert session.get(PODS).reason == ""
 

@@ -192,6 +192,11 @@ def test_what_leads_nowhere_says_where_to_look(
         ("clusters: [{name: 1, cluster: {}}]", "put it in quotes"),
         ("clusters: [{name: c}, {name: c}]", "two entries for cluster 'c'"),
         ("current-context: true", "put it in quotes"),
+        (
+            "{current-context: x, clusters: [{name: x, cluster: {server: y}}], "
+            "contexts: [{name: x, context: {cluster: x, namespace: ../y}}]}",
+            "no name of a namespace",
+        ),
         ("a: &a [*a, \x1b]", "no valid YAML"),
     ],
 )

@@ -142,7 +142,27 @@ def test_a_pod_that_could_not_be_looked_into() -> None:
     text = " ".join(screen(report.build(evidence(nowhere, *surroundings()), rules)).split())
     assert f"seen from nowhere: {why}" in text
     assert f"the pod's file could not be seen: {why}" in text
-    assert "inconclusive: something that matters could not be checked. Exit code 3" in text
+    assert "inconclusive: something that matters could not be checked; --image names" in text
+
+
+@pytest.mark.parametrize(
+    ("why", "way"),
+    [
+        ("ImagePullBackOff: no such host", "; --image names an image that the node can pull"),
+        ("not allowed to get node w1", "; `kubectl dnsdebug rbac` prints the roles"),
+        ('admission webhook "x" denied the request: no', "; a policy of the cluster refuses"),
+        ("pods is forbidden: exceeded quota: q", "; the quota of the namespace leaves no room"),
+        ("it did not finish in time: Pending", "; --timeout SECONDS gives a slow node more time"),
+        ("the pod was deleted", ". Why: the pod was deleted. Exit code 3"),
+    ],
+)
+def test_the_last_line_says_what_to_do_about_the_gravest_gap(why: str, way: str) -> None:
+    rules = (made_rule("service-dead", cannot(why)), *CALM)
+    made = report.build(evidence(in_pod().battery(), *surroundings()), rules)
+    said = f"something that matters could not be checked{way}"
+    assert f"inconclusive: {said}" in " ".join(screen(made).split())
+    chat = RENDERERS["short"](made, PLAIN)
+    assert said.partition(". Why")[0] in chat.splitlines()[0]
 
 
 def test_an_advice_that_explains_an_error_is_a_cause() -> None:

@@ -195,6 +195,14 @@ def test_a_quota_that_admits_nothing_is_said_soon(swept: Start) -> None:
     assert len(found.facts) == 60
 
 
+def test_a_quota_that_admits_nothing_is_the_reason_when_the_time_is_up(swept: Start) -> None:
+    found = swept({"a": fine, "b": fine}, quota=0, seconds=3)
+    assert "its turn had not come" in found.fact("a").reason
+    assert "no room for pods: " in found.fact("a").reason
+    assert "exceeded quota" in found.fact("a").reason
+    assert not found.ledger.entries(), "nothing was made, so nothing is told to be removed"
+
+
 @pytest.mark.parametrize(
     "watches",
     [

@@ -106,12 +106,15 @@ def test_one_pod_is_diagnosed_once(api: FakeApi, session: Session) -> None:
 
 
 GONE = status(404, "NotFound", "not found")
+NO_PAGE = Answer(status=404, body="404 page not found\n", headers={"Content-Type": "text/plain"})
 
 
 @pytest.mark.parametrize(
     ("word", "answer", "says"),
     [
         ("web", GONE, "pod web does not exist in namespace shop; `kubectl get pods -n shop`"),
+        ("web", NO_PAGE, "HTTP 404: 404 page not found; is the server of the kubeconfig an API"),
+        ("svc/web", NO_PAGE, "could not get service/web in shop: HTTP 404: 404 page not found;"),
         ("svc/web", GONE, "service/web does not exist in namespace shop"),
         ("deploy/web", GONE, "deployment/web does not exist in namespace shop"),
         ("web", status(403, "Forbidden", "no"), "not allowed to get pod web in shop: no"),

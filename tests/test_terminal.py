@@ -235,6 +235,12 @@ def test_what_is_kept_is_for_the_user_only_and_replays(saved: Path, tmp_path: Pa
     assert parts["evidence.json"] == copy.read_text("utf-8")
     assert parts["report.html"].startswith("<!DOCTYPE html>")
     assert through_pipe("replay", str(copy))[1] == code
+    assert through_pipe("replay", str(archive)) == through_pipe("replay", str(copy))
+    with archive.open() as file:
+        again = subprocess.run(
+            [*COMMAND, "replay", "-"], stdin=file, capture_output=True, check=False
+        )
+    assert (again.returncode, again.stderr) == (code, b"")
 
 
 def test_anonymized_evidence_gives_the_anonymized_report(saved: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kubectl_dnsdebug.api.proxy import proxy_of
 from kubectl_dnsdebug.hygiene import one_line
 from kubectl_dnsdebug.model import DnsdebugError, Json
 
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -89,13 +90,15 @@ def load(
         with suppress(OSError):
             namespace = (service_account / "namespace").read_text().strip()
         namespace = environ.get("POD_NAMESPACE") or namespace
+    namespace = flags.namespace or namespace or "default"
+    must_be_namespace(namespace, usage=bool(flags.namespace))
     cluster, user = _with_cluster_flags(cluster, flags), _with_user_flags(user, flags)
     server = _server(cluster, user, cluster_name)
     return Access(
         context=name or server,
         cluster=cluster_name,
         user=user_name,
-        namespace=flags.namespace or namespace or "default",
+        namespace=namespace,
         server=server,
         cluster_entry=cluster,
         user_entry=user,
@@ -110,6 +113,15 @@ def contexts(flags: Flags, environ: Mapping[str, str]) -> list[str]:
     return list(config.entries["context"])
 
 
+def must_be_namespace(name: str, *, usage: bool) -> None:
+    """Raise KubeconfigError for what would lead elsewhere in the paths of the API."""
+    if len(name) > 63 or not _LABEL.fullmatch(name):
+        raise KubeconfigError(
+            f"{one_line(name)!r} is no name of a namespace: small letters, digits and dashes",
+            usage=usage,
+        )
+
+
 def parse_timeout(text: str) -> float | None:
     """Seconds of a `--request-timeout`: "0" is none, "7" seconds, else Go's form: "1m30s", "500ms".
 
@@ -119,7 +131,8 @@ def parse_timeout(text: str) -> float | None:
         return float(text) or None
     if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(h|ms|m|s))+", text):
         raise KubeconfigError(
-            f"--request-timeout {one_line(text)!r} is no duration: write 5s, 1m30s, or 0 for none"
+            f"--request-timeout {one_line(text)!r} is no duration: write 5s, 1m30s, or 0 for none",
+            usage=True,
         )
     unit = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     parts = re.findall(r"([0-9.]+)(h|ms|m|s)", text)
@@ -290,7 +303,7 @@ def _with_user_flags(entry: Json, flags: Flags) -> Json:
     changed |= {key: value for key, value in given.items() if value}
     extra = ("as-uid", "as-groups", "as-user-extra")
     if not changed.get("as") and any(changed.get(key) for key in extra):
-        raise KubeconfigError("a group or UID to act as needs a user too: add --as")
+        raise KubeconfigError("a group or UID to act as needs a user too: add --as", usage=True)
     return changed
 
 

@@ -50,9 +50,13 @@ class Reply:
 
     @property
     def message(self) -> str:
-        """The API's sentence about a failure on one line, or `HTTP 503` when it gave none."""
-        said = self._said("message") or one_line(decode(self.content[:300]))
-        return said or f"HTTP {self.status}"
+        """The API's sentence about a failure on one line; else `HTTP 503` and what was said."""
+        if said := self._said("message"):
+            return said
+        said = one_line(decode(self.content[:300]))
+        if said.startswith("<"):
+            said = "a web page, from something that stands before the API server"
+        return f"HTTP {self.status}" + (f": {said}" if said else "")
 
     def _said(self, key: str) -> str:
         known = self.body if isinstance(self.body, dict) and not self.ok else {}
@@ -182,6 +186,12 @@ def read(response: BaseHTTPResponse, deadline: float) -> Reply:
     if response.status < 400 and ("text/html" in kind or response.status >= 300):
         where = one_line(response.headers.get("Location", "")) or "a web page"
         raise ClusterError(f"this is no Kubernetes API but leads to {where}: log in there again")
+    if response.status == 404 and "text/html" in kind:
+        # The API says so in JSON or plain text: this one knows nothing of what is in the cluster.
+        raise ClusterError(
+            "this is no Kubernetes API but a web server without such a page: check the address of "
+            "the server in the kubeconfig"
+        )
     if b"HTTP request to an HTTPS server" in content[:200]:
         raise ClusterError("the API server speaks TLS: its URL must begin with https://")
     body: Any = None

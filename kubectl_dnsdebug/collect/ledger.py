@@ -30,6 +30,11 @@ class Ledger:
         with self._lock:
             self._made[namespace, pod, ""] = fate
 
+    def holds(self, namespace: str, pod: str) -> bool:
+        """Whether that pod is still to be removed."""
+        with self._lock:
+            return self._made.get((namespace, pod, "")) == ""
+
     def pods(self) -> list[tuple[str, str]]:
         """Namespace and name of the pods that are still to be removed."""
         with self._lock:

@@ -47,13 +47,13 @@ def resolve(session: Session, words: Sequence[str], selector: str = "") -> Nodes
     if ALL in words or selector:
         chosen = _list(session, selector)
         if not chosen:
-            what = f"labels {selector}" if selector else "any name"
-            raise TargetError(f"no node has {what}; `kubectl get nodes` lists those there are")
+            what = f"no node has labels {selector}" if selector else "the cluster has no node"
+            raise TargetError(f"{what}; `kubectl get nodes` lists those there are")
         return Nodes(facts=chosen, picked_by=f"{ALL} -l {selector}" if selector else ALL)
     names = list(dict.fromkeys(word.partition("/")[2] for word in words))
     for name in names:
         if not NAME.fullmatch(name):
-            raise TargetError(f"{name!r} is no name of a node")
+            raise TargetError(f"{name!r} is no name of a node", usage=True)
     if len(names) <= FEW:
         facts = together(partial(read_one, session, name) for name in names)
     else:

@@ -63,6 +63,7 @@ class Sweep:
         self._room = float(IN_FLIGHT)
         self._refusals = self._tries = self._number = 0
         self._hold = 0.0
+        self._no_room = ""  # why, as long as nothing can be made
 
     def run(self, deadline: float) -> None:
         """Visit nodes until `deadline` (monotonic), and soon end with those that are under way.
@@ -102,6 +103,8 @@ class Sweep:
                 found.append(visit.fact)
             else:
                 reason = f"its turn had not come when {why}"
+                if self._no_room and not self.trouble:
+                    reason += f"; there was no room for pods: {self._no_room}"
                 if visit:
                     seen = next((f" ({each})" for each in visit.last_seen.values()), "")
                     reason = f"it was not done when {why}{seen}"
@@ -210,6 +213,7 @@ class Sweep:
         if self._visits:
             return
         self._tries += 1
+        self._no_room = one_line(why)
         self._hold = time.monotonic() + 2**self._tries / 2
         if self._tries >= TRIES:
             self.trouble = f"there was no room for pods again and again: {one_line(why)}"
@@ -248,7 +252,7 @@ class Sweep:
             self._finish(visit)
 
     def _finish(self, visit: Visit) -> None:
-        self._tries = 0
+        self._tries, self._no_room = 0, ""
         self._done[visit.node] = fact = visit.fact
         group = summary.group(fact.data["summaries"], fact.data["failures"])
         known = group in self._groups or len(self._groups) < GROUPS
@@ -287,7 +291,8 @@ class Sweep:
         """Not before it is made: what is still on its way would be left. It began before, so that
         nobody waits for a turn that does not come."""
         wait([made])
-        if self._pace.turn():
+        # A pod that was refused is not there to be removed, and none that was made.
+        if self._ledger.holds(spot.namespace, spot.host) and self._pace.turn():
             cleanup.settle_one(self._session, self._ledger, spot.namespace, spot.host)
 
     def _ask(self, visit: Visit, role: Role, spot: Spot) -> None:

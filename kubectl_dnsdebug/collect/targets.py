@@ -56,24 +56,29 @@ def _word(session: Session, namespace: str, word: str) -> Target:
     if not slash:
         kind, name = "pod", word
     if not NAME.fullmatch(name):
-        raise TargetError(f"{word!r} is no target: {name!r} is no name of an object")
+        raise TargetError(f"{word!r} is no target: {name!r} is no name of an object", usage=True)
     kind = kind.lower().split(".")[0]
     if kind in _POD:
         return Target(pod=_pod(session, namespace, name))
     for aliases, group, plural in _KINDS:
         if kind in aliases:
             return _workload(session, namespace, group, plural, name)
-    raise TargetError(f"{word}: no kind that has pods; use one of {', '.join(sorted(KINDS))}")
+    raise TargetError(
+        f"{word}: no kind that has pods; use one of {', '.join(sorted(KINDS))}", usage=True
+    )
 
 
 def _pod(session: Session, namespace: str, name: str) -> Pod:
     reply = session.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
-    if reply.status == 404:
+    if reply.reason == "NotFound":
         raise TargetError(
             f"pod {name} does not exist in namespace {namespace}; {_elsewhere(namespace)}"
         )
     must(reply, f"get pod {name} in {namespace}")
-    return read_pod(allowlist.keep(reply.body, allowlist.POD))
+    pod = read_pod(allowlist.keep(reply.body, allowlist.POD))
+    if (pod.namespace, pod.name) != (namespace, name):
+        raise TargetError(f"the API server sent no pod {name} of {namespace}, but something else")
+    return pod
 
 
 def _elsewhere(namespace: str) -> str:
@@ -88,14 +93,17 @@ def must(reply: Reply, need: str) -> None:
             "`kubectl dnsdebug rbac` prints the role needed"
         )
     if not reply.ok or not isinstance(reply.body, dict):
-        raise TargetError(f"could not {need}: {reply.message}")
+        # What is not there the API says in its own form; here something else answered.
+        foreign = reply.status == 404 and not reply.reason
+        hint = "; is the server of the kubeconfig an API server?" if foreign else ""
+        raise TargetError(f"could not {need}: {reply.message}{hint}")
 
 
 def _workload(session: Session, namespace: str, group: str, plural: str, name: str) -> Target:
     path = f"{group}/namespaces/{namespace}/{plural}/{name}"
     reply = session.get(path)
     word = f"{plural.removesuffix('s')}/{name}"
-    if reply.status == 404:
+    if reply.reason == "NotFound":
         raise TargetError(f"{word} does not exist in namespace {namespace}")
     must(reply, f"get {word} in {namespace}")
     spec = at(reply.body, "spec", default={})

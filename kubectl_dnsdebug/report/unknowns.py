@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import Subject
@@ -23,3 +25,30 @@ class Unknown:
     subject: Subject
     reason: str
     matters: bool
+
+
+# What to do about a gap, by the words of those who said why: ours, the kubelet's, the API server's.
+_WAYS_OUT = (
+    ("not allowed", "`kubectl dnsdebug rbac` prints the roles that allow more"),
+    (
+        "ErrImagePull|ImagePullBackOff|ErrImageNeverPull|InvalidImageName",
+        "--image names an image that the node can pull; a pull secret goes with "
+        "--mode sibling --image-pull-secret NAME",
+    ),
+    (
+        "exceeded quota|failed quota",
+        "the quota of the namespace leaves no room: --dry-run shows what is made, and its size",
+    ),
+    (
+        "denied the request|security context constraint",
+        "a policy of the cluster refuses what is made: --dry-run shows it, for whoever keeps that "
+        "policy",
+    ),
+    ("did not finish in time", "--timeout SECONDS gives a slow node more time"),
+)
+
+
+def ways_out(reasons: Iterable[str]) -> list[str]:
+    """What to do about these reasons, in their order, each way once."""
+    found = (way for said in reasons for words, way in _WAYS_OUT if re.search(words, said))
+    return list(dict.fromkeys(found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from kubectl_dnsdebug.model import Evidence, Purpose, Severity
+from kubectl_dnsdebug.model import DnsdebugError, Evidence, Purpose, Severity
 from kubectl_dnsdebug.terminal.flags import PLAIN_FORMATS, WALK_FORMATS
 from kubectl_dnsdebug.terminal.output import show, style
 
@@ -36,9 +36,17 @@ def conclude(evidence: Evidence, given: dict[str, Any], code: int | None = None)
         from kubectl_dnsdebug.anonymize import anonymize
 
         evidence = anonymize(evidence, os.urandom(32))
-    if evidence.request.purpose in _VIEWS:
-        _answer(evidence, given)
-    _report(evidence, given, code)
+    try:
+        if evidence.request.purpose in _VIEWS:
+            _answer(evidence, given)
+        _report(evidence, given, code)
+    except Exception as wrong:
+        # A bug of the report must not cost the evidence: it cannot be had again, and shows the bug.
+        if given["save"] and not isinstance(wrong, click.ClickException | DnsdebugError):
+            from kubectl_dnsdebug.terminal import keep
+
+            keep.save(evidence, given["save"])
+        raise
 
 
 def _report(evidence: Evidence, given: dict[str, Any], code: int | None) -> NoReturn:

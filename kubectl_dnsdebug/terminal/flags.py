@@ -17,6 +17,7 @@ PLAIN_FORMATS = ("table", "json", "yaml")  # of what is no diagnosis
 WALK_FORMATS = (*PLAIN_FORMATS, "markdown", "html")
 # Of the namespaces that every cluster has, the one that Pod Security usually exempts.
 DEEP_NAMESPACE = "kube-system"
+LONGEST = 86_400  # seconds of a run: API and timers would refuse far larger numbers half-way
 FORMATS = ("table", "short", "json", "yaml", "markdown", "html", "junit")
 
 
@@ -73,9 +74,11 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def patient(_: click.Context, __: click.Parameter, seconds: float) -> float:
-    """Refuse a time-out in which no pod starts."""
+    """Refuse a time-out in which no pod starts, and one that no clock could keep."""
     if seconds < 10:
         raise click.UsageError("--timeout must be at least 10 seconds: a pod has to start")
+    if not seconds <= LONGEST:  # as "nan" is not
+        raise click.UsageError(f"--timeout must be at most {LONGEST} seconds, a day")
     return seconds
 
 

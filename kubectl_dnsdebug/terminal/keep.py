@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from kubectl_dnsdebug import __version__
@@ -15,12 +19,38 @@ from kubectl_dnsdebug.model import DnsdebugError, Evidence
 from kubectl_dnsdebug.report.render import RENDERERS, Style
 from kubectl_dnsdebug.report.report import Report
 
+LARGEST = 1 << 30  # bytes of evidence in an archive, which may come from anybody
+
 
 def probe(*paths: str | None) -> None:
     """Raise DnsdebugError now for a file that could not be written at the end."""
     for path in filter(None, paths):
+        new = not os.path.lexists(path)
         with _private(path, os.O_APPEND):
             pass
+        if new:  # a run that fails keeps nothing, not even an empty file
+            Path(path).unlink(missing_ok=True)
+
+
+def text(path: str) -> str:
+    """What a file of evidence holds, or standard input, "-"; of a bundle, the evidence in it.
+
+    Raises DnsdebugError.
+    """
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as wrong:
+        raise DnsdebugError(f"could not read {path}: {wrong.strerror}") from None
+    if content.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                if archive.getinfo("evidence.json").file_size > LARGEST:
+                    raise DnsdebugError(f"the evidence in {path} is too large to be read")
+                content = archive.read("evidence.json")
+        # Damaged, encrypted or packed in another way, each has an error of its own.
+        except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, EOFError, OSError) as wrong:
+            raise DnsdebugError(f"{path} is no bundle of dnsdebug: {wrong}") from None
+    return content.decode("utf-8", "replace")
 
 
 def save(evidence: Evidence, path: str) -> None:

@@ -5,9 +5,11 @@ The client library is loaded when it is used.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +29,23 @@ NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-
 
 def must_be_name(name: str, what: str) -> None:
     """Raise UsageError for what no tool should be told to ask."""
-    if len(name) > 253 or not NAME.fullmatch(name):
-        raise click.UsageError(f"{what} {name!r} is no DNS name")
+    if _is_address(name):
+        raise click.UsageError(f"{what} {name} is an address: there is nothing to resolve")
+    if len(name) > 253 or not NAME.fullmatch(name) or max(map(len, name.split("."))) > 63:
+        hint = ""
+        with suppress(UnicodeError):  # "b\u00fccher.example" is one to people only
+            ascii_form = name.encode("idna").decode()
+            if ascii_form != name and NAME.fullmatch(ascii_form):
+                hint = f"; DNS has it as {ascii_form}"
+        raise click.UsageError(f"{what} {name!r} is no DNS name{hint}")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def request(
@@ -62,10 +79,25 @@ def session(given: dict[str, Any]) -> Session:
     """The cluster of the flags and the kubeconfig. Raises DnsdebugError."""
     from kubectl_dnsdebug.api import kubeconfig
     from kubectl_dnsdebug.api.cluster import open_session
+    from kubectl_dnsdebug.terminal.progress import overdue
 
     fields = kubeconfig.Flags.__dataclass_fields__
     flags = kubeconfig.Flags(**{name: given[name] for name in fields if name in given})
-    return open_session(kubeconfig.load(flags, os.environ))
+    if given.get("deep"):
+        kubeconfig.must_be_namespace(given["deep_namespace"], usage=True)
+    access = kubeconfig.load(flags, os.environ)
+    # A credential plugin may wait for ever, and outlive a program that ends without a word to it.
+    with signals_raise(), overdue("waiting for the credentials of the kubeconfig"):
+        return open_session(access)
+
+
+def targets(session: Session, words: Sequence[str], selector: str = "") -> tuple[Target, ...]:
+    """The pods that the words mean. Raises DnsdebugError."""
+    from kubectl_dnsdebug.collect import targets as collect
+    from kubectl_dnsdebug.terminal.progress import overdue
+
+    with overdue("waiting for the API server"):
+        return collect.resolve(session, session.namespace, words, selector)
 
 
 def made_by() -> str:

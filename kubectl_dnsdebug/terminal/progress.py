@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,18 @@ def progress() -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status(Text("dnsdebug")) as status:
         yield lambda text: status.update(Text(text))
+
+
+@contextmanager
+def overdue(text: str) -> Iterator[None]:
+    """Says what is waited for where it takes long, before there is any progress to tell of."""
+    timer = threading.Timer(EVERY, _line, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -51,12 +50,11 @@ def _answer_flags(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
     """Stand in the one pod that the word means, and conclude."""
-    from kubectl_dnsdebug.collect import targets
     from kubectl_dnsdebug.terminal import keep
 
     keep.probe(given["save"])
     with live.session(given) as session:
-        found = targets.resolve(session, session.namespace, [word])
+        found = live.targets(session, [word])
         request = live.request(given, found, purpose)
         evidence = live.watched_run(session, found, request, given)
     conclude.conclude(evidence, given)
@@ -77,11 +75,7 @@ def _ask(given: dict[str, Any], word: str, purpose: Purpose) -> None:
 def resolve(name: str, target: str, **given: Any) -> None:
     """Walk NAME as glibc, musl and Go would: each candidate, each answer, where each stops."""
     live.must_be_name(name, "NAME")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        _ask({**given, "names": (name,)}, target, Purpose.RESOLVE)
-    raise click.UsageError(f"NAME {name} is an address: there is nothing to resolve")
+    _ask({**given, "names": (name,)}, target, Purpose.RESOLVE)
 
 
 @click.command(cls=Diagnosing)

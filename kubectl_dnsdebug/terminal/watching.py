@@ -70,7 +70,6 @@ def watch(target: str, length: float, **given: Any) -> None:
 
     Ctrl-C ends the watch, not the report.
     """
-    from kubectl_dnsdebug.collect import targets
     from kubectl_dnsdebug.terminal import keep
 
     for name in given["names"]:
@@ -78,7 +77,7 @@ def watch(target: str, length: float, **given: Any) -> None:
     conclude.known_slugs(given["ignore"])
     keep.probe(given["save"], given["bundle"])
     with live.session(given) as session:
-        found = targets.resolve(session, session.namespace, [target])
+        found = live.targets(session, [target])
         request = live.request({**given, "watch": length}, found)
         evidence = _run(session, found[0], request, given)
     conclude.conclude(evidence, given)

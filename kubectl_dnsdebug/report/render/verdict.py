@@ -13,7 +13,7 @@ from kubectl_dnsdebug.report.render import nodes
 from kubectl_dnsdebug.report.render.style import SEVERITY, Style, Tone, one_line, wrap
 from kubectl_dnsdebug.report.report import Conclusion, Report, flatten
 from kubectl_dnsdebug.report.sweeps import MOST_NAMED, names
-from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown
+from kubectl_dnsdebug.report.unknowns import UNEXPLAINED, Unknown, ways_out
 
 MOST_PROOFS = 3
 MOST_SUBJECTS = 4
@@ -151,8 +151,8 @@ def _gaps(report: Report, style: Style) -> Iterator[str]:
         yield from wrap(count + text, style.width, first="  ", rest="    ")
     if len(groups) > MOST_REASONS:
         yield f"  {len(groups) - MOST_REASONS} more reasons: see -o json"
-    if any("not allowed" in reason for reason in groups):
-        yield "  `kubectl dnsdebug rbac` prints the roles that allow more"
+    for way in ways_out(groups):
+        yield from wrap(way, style.width, first="  ", rest="    ")
     yield ""
 
 
@@ -214,8 +214,18 @@ def _outcome(report: Report, style: Style) -> Iterator[str]:
 
 def outcome(report: Report) -> str:
     """The end of the report: what it comes to, the fix, the exit code and what that means."""
-    remedy = f" Fix: {fix(report.causes[0])}" if report.causes else ""
+    remedy = f" Fix: {fix(report.causes[0])}" if report.causes else _why(report)
     return f"{headline(report)}.{remedy} Exit code {report.exit_code}: {meaning(report)}."
+
+
+def _why(report: Report) -> str:
+    """The reason of the most that could not be said, where the headline has neither that nor a way
+    out: a pod that is Pending, a node that is not ready."""
+    grave = Counter(one_line(u.reason) for u in report.unknown if u.matters)
+    unexplained = any(u.rule == UNEXPLAINED for u in report.unknown)
+    if report.outcome is not Conclusion.INCONCLUSIVE or unexplained or ways_out(grave):
+        return ""
+    return f" Why: {grave.most_common(1)[0][0].rstrip('.')}."
 
 
 def what(report: Report) -> str:
@@ -239,7 +249,9 @@ def headline(report: Report) -> str:
         case Conclusion.INCONCLUSIVE if any(u.rule == UNEXPLAINED for u in report.unknown):
             return "inconclusive: names fail, and no known cause fits"
         case Conclusion.INCONCLUSIVE:
-            return "inconclusive: something that matters could not be checked"
+            grave = (u.reason for u in report.unknown if u.matters)
+            first = "".join(f"; {way}" for way in ways_out(grave)[:1])
+            return f"inconclusive: something that matters could not be checked{first}"
         case _:
             return _causes(report.causes)
 
