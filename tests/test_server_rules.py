@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from kubectl_dnsdebug.model import Confidence, Evidence, Severity
-from tests.dns_cases import answered, case, changed, found, logged, with_corefile
+from kubectl_dnsdebug.model import Confidence, Evidence, Outcome, Severity
+from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.reason import diagnose
+from tests.dns_cases import BY_SLUG, answered, case, changed, found, logged, with_corefile
+from tests.test_pod_rules import lose
 
 TEMPLATE = ".:53 {{\n template ANY AAAA{zone} {{\n  rcode NXDOMAIN\n }}\n forward . 192.0.2.1\n}}\n"
 
@@ -156,3 +159,15 @@ def test_a_service_without_selector_is_there() -> None:
     evidence = refused(changed(case("healthy/healthy"), "services", without_selector))
     (finding,) = found("dns-service-misbuilt", evidence)
     assert "kube-system/kube-dns is wrong: it has no selector" in finding.message
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_a_lossy_way_is_no_bad_dns_pod(lossy: bool) -> None:
+    """A name outside that is lost at one DNS pod, on a way that loses others too or does not."""
+    evidence = case("healthy/healthy")
+    one = next(e for e in Observed(evidence).dns_endpoints if e.node == "w2").ip
+    lost = lose(evidence, f"ext.{one}")
+    if lossy:
+        lost = lose(lost, "reach.udp.10.96.0.10~2")
+    (verdict,) = diagnose.diagnose(Observed(lost), [BY_SLUG["coredns-replica-divergence"]])
+    assert verdict.outcome is (Outcome.UNKNOWN if lossy else Outcome.FOUND)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from kubectl_dnsdebug.model import Missing, Role, Subject, Transport, Vantage
 from kubectl_dnsdebug.model import node as on
 from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe.chance import OWN_NAMES
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import differ, fits
 
 _PODS = (*TARGETS, Role.CONTROL, Role.DEFAULT)
-_ITS_OWN = ("reach", "svc.", "dom.", "ptr.")  # of names that no upstream is asked for
 
 
 def only_by_service(
@@ -74,7 +74,7 @@ def loses_no_other(seen: Observed, node: str, fresh: Reach) -> bool:
         if answer.vantage in here
         and answer.server == fresh.server
         and answer.transport is fresh.transport
-        and answer.id.split("#", 1)[1].startswith(_ITS_OWN)
+        and answer.id.split("#", 1)[1].startswith(OWN_NAMES)
     )
 
 

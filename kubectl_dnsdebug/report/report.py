@@ -113,7 +113,7 @@ def build(
         else [
             *watch.failures(watched, explained),
             *servers.failures(seen, explained),
-            *pictures.failures(matrices),
+            *pictures.failures(matrices, explained),
         ]
     )
     if unexplained and not any(f.severity is Severity.ERROR for f in flatten(causes)):

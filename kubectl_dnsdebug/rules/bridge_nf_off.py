@@ -27,8 +27,8 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     verify="sysctl net.bridge.bridge-nf-call-iptables   # on {node}; must print 1",
     silent_when="questions to the Service are refused, a DNS pod asked directly fails too, none "
     "is on the client's node, or the sysctl is seen to be on; when all is lost though DNS pods "
-    "are elsewhere, or questions of the node itself are lost as well. So few losses that a bad "
-    "network explains them leave it unknown.",
+    "are elsewhere. So few losses that a bad network explains them leave it unknown, and so do "
+    "lost questions of the node itself.",
     explains=("tcp-fallback-broken",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -54,7 +54,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if value is None:
             continue  # the node says otherwise
         if not sysctl and contrast.own_way_loses(seen, subject.name, reach.server):
-            continue  # no bridge is on that way: it is the translation
+            raise Missing(
+                f"questions of {subject.name} itself, which cross no bridge, are lost as well: "
+                "bridged replies alone do not explain it"
+            )
         if not sysctl:
             homes = [each.node == subject.name for each in seen.dns_endpoints if each.ready]
             share = sum(homes) / len(homes)

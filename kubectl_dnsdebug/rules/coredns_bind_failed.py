@@ -1,11 +1,13 @@
-"""CoreDNS cannot take its port: another program has it, or the right to bind it is lacking."""
+"""CoreDNS cannot take its port: another program has it, or the right to bind it is lacking. Or it
+takes it where nobody else gets to, on a loopback address."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
-from kubectl_dnsdebug.model import Missing, Scope, Severity, Subject
-from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
+from kubectl_dnsdebug.model import Missing, Scope, Severity, Status, Subject
+from kubectl_dnsdebug.observe import configuration, dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -18,10 +20,11 @@ _FOREIGN = "bind: cannot assign requested address"
     "coredns-bind-failed",
     scope=Scope.CLUSTER,
     severity=Severity.ERROR,
-    message="DNS pod {pod} cannot bind its port and exits: {line}.",
+    message="DNS pod {pod} {what}.",
     remedy="{cure}",
-    verify="kubectl -n {namespace} logs {pod} | grep bind:",
-    silent_when="no DNS pod that is not ready logged of late that it cannot bind its port.",
+    verify="{hand}",
+    silent_when="no DNS pod that is not ready logged of late that it cannot bind its port, and "
+    "none that refuses questions is told to bind loopback addresses alone.",
     explains=("dns-no-ready-endpoints",),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
@@ -36,9 +39,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                     evidence=(id,),
                     args={
                         "pod": pod.name,
-                        "namespace": pod.namespace,
-                        "line": logs.message(line).rstrip("."),
+                        "what": "cannot bind its port and exits: " + logs.message(line).rstrip("."),
                         "cure": _cure(words, pod),
+                        "hand": f"kubectl -n {pod.namespace} logs {pod.name} | grep bind:",
                     },
                     confidence=confidence,
                     settles=settles,
@@ -47,6 +50,45 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 return
         if dns_servers.crashing(pod) and not serving:
             seen.log(pod)  # raises Missing: the reason of the crash stands there
+    if not serving:
+        yield from _unreachable(seen)
+
+
+def _unreachable(seen: Observed) -> Iterator[Found]:
+    """A DNS pod that runs and refuses whoever asks it, as the Corefile says."""
+    try:
+        block = seen.corefile.block_for(f"{seen.domain}.")
+        pods = {ip: pod for pod in seen.dns_pods if not dns_servers.crashing(pod) for ip in pod.ips}
+    except Missing:
+        return
+    bound = block.named("bind") if block else ()
+    if not bound or not all(_is_loopback(arg) for plugin in bound for arg in plugin.args):
+        return
+    for place in seen.evidence.vantages:
+        for ip, reach in symptoms.replicas_seen(seen, place):
+            if ip in pods and reach.dead and reach.saw(Status.CONNECTION_REFUSED):
+                pod, addresses = pods[ip], " ".join(arg for each in bound for arg in each.args)
+                facts = configuration.facts(seen)
+                yield Found(
+                    evidence=(*(fact.id for fact in facts), *symptoms.ids(reach, most=1)),
+                    args={
+                        "pod": pod.name,
+                        "what": f"listens at {addresses} only, by the bind plugin of the Corefile "
+                        f"(line {bound[0].line}), and refuses all others ({reach.summary})",
+                        "cure": "Remove that bind from the Corefile, or name an address of the pod "
+                        "or its device, such as eth0.",
+                        "hand": f"dig @{ip} -p {reach.answers[0].port} +tries=1 . NS",
+                    },
+                )
+                return
+
+
+def _is_loopback(word: str) -> bool:
+    """Of an argument of bind: an address, or the name of a device."""
+    try:
+        return ip_address(word).is_loopback
+    except ValueError:
+        return word == "lo"
 
 
 def _failing(seen: Observed, serving: bool) -> tuple[Pod, ...]:

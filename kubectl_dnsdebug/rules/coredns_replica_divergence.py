@@ -148,9 +148,12 @@ def _silent(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -> Fou
 
 
 def _hears(seen: Observed, node: str) -> bool:
-    """Whether any place on that node got an answer of anybody."""
+    """Whether any place on that node got an answer of anybody, the way the silent one was asked."""
     here = {v.id for v in seen.evidence.vantages if v.node == node}
-    return any(a.vantage in here and a.status.is_answer for a in seen.answers)
+    return any(
+        a.vantage in here and a.transport is Transport.UDP and a.status.is_answer
+        for a in seen.answers
+    )
 
 
 def _over_tcp(seen: Observed, place: Vantage, endpoint: Endpoint) -> list[Reach]:

@@ -53,7 +53,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             or _by_plugin(seen, client, place, lost)
             or _everywhere(seen, place, client, endpoints)
         )
-        found = found or _filtered(seen, place, client)
+        found = found or _filtered(seen, place, client) or _sealed(seen, place, client)
         if found:
             yield found
             return
@@ -196,6 +196,36 @@ def _filtered(seen: Observed, place: Vantage, client: Pod) -> Found | None:
             settles=f"the packet filters of {endpoint.node} and {place.node}",
         )
     return None
+
+
+def _sealed(seen: Observed, place: Vantage, client: Pod) -> Found | None:
+    """A node whose pods reach no DNS pod at all, not even that of the node itself, though these
+    serve others and other traffic passes: a firewall for DNS on that node."""
+    try:
+        control = seen.control(place.stands_for)
+        replicas = symptoms.replicas(seen, control)
+        passes = symptoms.other_service_works(seen, control)
+    except Missing:
+        return None
+    homes = [contrast.at_home(seen, endpoint) for endpoint, _ in replicas.remote]
+    served = [home for home in homes if home and home.fine]
+    if not replicas.local or not all(r.dead for _, r in replicas.all) or not served or not passes:
+        return None
+    return Found(
+        evidence=(
+            *(id for _, r in replicas.all for id in symptoms.ids(r, most=1)),
+            served[0].ids[0],
+            *(a.id for a in seen.ask(control, probe="other.")[:1]),
+        ),
+        args=_args(seen, client, replicas.local[0])
+        | {
+            "what": f"pods of {place.node} reach none of them, not even the one on {place.node}, "
+            "while other nodes do and another Service takes connections from there. Look for a "
+            f"firewall for DNS on {place.node} (iptables-save, nft list ruleset)."
+        },
+        confidence=Confidence.LIKELY,
+        settles=f"the packet filters of {place.node}",
+    )
 
 
 def _node_gets_out(seen: Observed, place: Vantage) -> bool:

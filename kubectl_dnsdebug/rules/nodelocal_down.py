@@ -13,6 +13,8 @@ from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
+_IPVS = "kube-ipvs0"  # the device on which kube-proxy itself puts Service addresses in that mode
+
 
 @rule(
     "nodelocal-down",
@@ -24,13 +26,15 @@ from kubectl_dnsdebug.reason.rule import Found, rule
     "NOTRACK rules and give pods the DNS Service's address again.",
     verify="kubectl -n kube-system get pods -o wide --field-selector spec.nodeName={node} | grep "
     "-i local",
-    silent_when="the cache answers, or no DNS pod behind it answers when asked directly.",
-    explains=("nodelocal-misrouted", "tcp-fallback-broken"),
+    silent_when="the cache answers, or no DNS pod behind it answers when asked directly. That one "
+    "that is gone left its address behind shows with --deep alone.",
+    explains=("kube-proxy-rules-missing", "nodelocal-misrouted", "tcp-fallback-broken"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
     for server in seen.conf(place).nameservers:
         if not seen.is_node_cache(server):
+            yield from _left_behind(seen, subject, server)
             continue
         reach = seen.reach(place, server)
         direct = symptoms.replicas_seen(seen, place)
@@ -51,6 +55,31 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             },
             confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
             settles="" if certain else "the node's interfaces and raw table (--deep)",
+        )
+
+
+def _left_behind(seen: Observed, subject: Subject, server: str) -> Iterator[Found]:
+    """The device of a cache that is gone still bears the address of the DNS Service: the node takes
+    for itself what should go to the DNS pods."""
+    host = seen.host_or_none(subject.name)
+    if host is None or server not in seen.cluster_ips:
+        return
+    try:
+        reach = seen.reach(symptoms.place(seen, subject), server)
+        local = host.addresses.get(server, _IPVS) != _IPVS
+    except Missing:
+        return
+    direct = symptoms.replicas_seen(seen, symptoms.place(seen, subject))
+    if local and reach.dead and any(r.fine for _, r in direct):
+        yield Found(
+            evidence=(host.id("addresses"), *symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
+            args={
+                "node": subject.name,
+                "server": server,
+                "summary": reach.summary,
+                "agent": f"A device of the node bears {server}, the address of the DNS Service, as "
+                "a node cache leaves it behind, and nothing there answers.",
+            },
         )
 
 

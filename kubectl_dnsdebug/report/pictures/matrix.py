@@ -35,7 +35,7 @@ class Cell:
     """What one server said about one name.
 
     Of `asked` questions `answered` got any answer, and `count` ended in `status`, the worst seen.
-    `ms` is the slowest answer.
+    `ms` is the slowest answer, `failed` the ids of those without a usable one.
     """
 
     status: Status
@@ -44,6 +44,7 @@ class Cell:
     count: int
     ms: float | None
     has_records: bool
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ def _cell(answers: list[Answer]) -> Cell:
         count=kinds.count(worst),
         ms=max(times, default=None),
         has_records=any(a.records for a in answers),
+        failed=tuple(a.id for a in answers if a.status is not Status.NOERROR),
     )
 
 
@@ -186,16 +188,21 @@ def _owners(seen: Observed, pod: Pod, nameservers: Iterable[str]) -> set[str]:
     return owners
 
 
-def failures(matrices: Iterable[Matrix]) -> list[tuple[Subject, str]]:
-    """What of the names that must resolve did not, for each pod: the symptom without a cause."""
+def failures(
+    matrices: Iterable[Matrix], explained: Collection[str] = ()
+) -> list[tuple[Subject, str]]:
+    """What of the names that must resolve did not, for each pod: the symptom without a cause.
+    `explained` are the ids of evidence that some finding rests on."""
     found = []
     for matrix in matrices:
+        told = _told(matrix, explained)
         bad = [
             f"{row.name} {row.type} of {server} over {transport.value.upper()}: {cell.status.value}"
             for row in matrix.rows
-            if row.type == "A" and _must_resolve(row, matrix.owners)
+            if _must_resolve(row, matrix)
             for (server, transport), cell in row.cells.items()
             if server in matrix.owners and cell.status is not Status.NOERROR
+            if (server, transport) not in told
         ]
         if bad:
             more = f" and {len(bad) - 2} more" if len(bad) > 2 else ""
@@ -203,12 +210,33 @@ def failures(matrices: Iterable[Matrix]) -> list[tuple[Subject, str]]:
     return found
 
 
-def _must_resolve(row: Row, owners: frozenset[str]) -> bool:
-    """Of the names that the user asked about those that no server finds and none denies."""
+def _told(matrix: Matrix, explained: Collection[str]) -> set[tuple[str, Transport]]:
+    """The servers, and over what, whose silence some finding rests on, or each loss of theirs.
+    Whoever does not answer over UDP is not expected to over TCP."""
+    known = set(explained)
+    told = {
+        key
+        for row in matrix.rows
+        for key, cell in row.cells.items()
+        if known.intersection(cell.failed) and (not cell.answered or known.issuperset(cell.failed))
+    }
+    return told | {(server, Transport.TCP) for server, over in told if over is Transport.UDP}
+
+
+def _must_resolve(row: Row, matrix: Matrix) -> bool:
+    """Of the names that the user asked about those that no server finds and none denies. The other
+    type of address counts where the first has none: as of Services that have IPv6 alone."""
+    if row.type == "AAAA":
+        alike = (r for r in matrix.rows if (r.name, r.form, r.type) == (row.name, row.form, "A"))
+        said = {(c.status, c.has_records) for r in alike for c in r.cells.values()}
+        if said - {(Status.NOERROR, False)} or not said:
+            return False
+    elif row.type != "A":
+        return False
     if row.form is not Form.ASKED:
         return row.form in (Form.KUBERNETES, Form.SERVICE)
-    said = {cell.status for (server, _), cell in row.cells.items() if server in owners}
-    return not said & {Status.NOERROR, Status.NXDOMAIN}
+    told = {cell.status for (server, _), cell in row.cells.items() if server in matrix.owners}
+    return not told & {Status.NOERROR, Status.NXDOMAIN}
 
 
 def matrix_json(matrix: Matrix) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from tests.cluster.faults import (
     corefile,
     distributions,
+    filters,
     flows,
     healed,
     kept_port,
@@ -37,6 +38,7 @@ LAYERS = (
     pod_start,
     node,
     path,
+    filters,
     flows,
     kept_port,
     policy,

@@ -99,6 +99,25 @@ def acl_blocks(cluster: Cluster) -> Iterator[None]:
 
 
 @contextmanager
+def binds_loopback(cluster: Cluster) -> Iterator[None]:
+    """Servers that are ready and listen where nobody but themselves can ask."""
+    with corefile(cluster, with_lines(cluster.setup.corefile, "bind 127.0.0.1")):
+        cluster.pod("web").expect(NO_ANSWER, KUBERNETES)
+        yield
+
+
+@contextmanager
+def some_namespaces(cluster: Cluster) -> Iterator[None]:
+    """Only the Services of some namespaces have names."""
+    limited = "pods insecure\n       namespaces default kube-system"
+    with corefile(cluster, cluster.setup.corefile.replace("pods insecure", limited)):
+        web = cluster.pod("web")
+        web.expect("NOERROR", KUBERNETES)
+        web.expect("NXDOMAIN", API)
+        yield
+
+
+@contextmanager
 def stub_domain_dead(cluster: Cluster) -> Iterator[None]:
     setup = cluster.setup
     block = f"corp.example:{setup.pod_port} {{\n    errors\n    forward . {NOWHERE}\n}}\n"
@@ -183,6 +202,19 @@ FAULTS = (
         slug="plugin-swallows-names",
         title="An acl plugin that refuses the pods",
         apply=acl_blocks,
+    ),
+    Fault(
+        name="coredns-binds-loopback",
+        slug="coredns-bind-failed",
+        title="A bind line in the Corefile that names a loopback address",
+        apply=binds_loopback,
+    ),
+    Fault(
+        name="corefile-some-namespaces",
+        slug="plugin-swallows-names",
+        title="The kubernetes plugin serves some namespaces only",
+        apply=some_namespaces,
+        args=("--name", "api"),
     ),
     Fault(
         name="stubdomain-dead",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
-from tests.cluster.change import replaced
+from tests.cluster.apps import namespace
+from tests.cluster.change import applied, replaced
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_change import (
     corefile,
@@ -19,7 +21,9 @@ from tests.cluster.dns_change import (
 from tests.cluster.faults.corefile import CORPORATE
 from tests.cluster.faults.fault import Fault, bites, fresh
 from tests.cluster.faults.odd import resolves
-from tests.cluster.upstream import EXTERNAL
+from tests.cluster.images import DNSUTILS
+from tests.cluster.shell import wait_for
+from tests.cluster.upstream import EXTERNAL, Rule, Zone
 
 
 @contextmanager
@@ -99,7 +103,73 @@ def noisy_log(cluster: Cluster) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def foreign_coredns(cluster: Cluster) -> Iterator[None]:
+    """A team's own CoreDNS, by the labels that charts give it, which crashes: not the cluster's."""
+    where = {"name": "coredns", "namespace": "a-team"}
+    labels = {"app.kubernetes.io/name": "coredns"}
+    container = {"name": "coredns", "image": DNSUTILS, "command": ["false"]}
+    workload = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**where, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    ports = [{"name": "dns", "port": 53, "protocol": "UDP"}]
+    front = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**where, "labels": labels},
+        "spec": {"selector": labels, "ports": ports},
+    }
+    data = {"Corefile": "corp.test:53 {\n whoami\n}\n"}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": data}
+    with applied(cluster, namespace("a-team"), config, workload, front):
+        listed = partial(cluster.kubectl.get, "pods", "-n", "a-team")
+        wait_for(
+            "their DNS pod crashes",
+            lambda: any(
+                status["restartCount"]
+                for pod in listed()["items"]
+                for status in pod["status"].get("containerStatuses", [])
+            ),
+            timeout=60,
+            interval=0.5,
+        )
+        resolves(cluster.pod("web"))
+        yield
+
+
+@contextmanager
+def in_order(cluster: Cluster) -> Iterator[None]:
+    """Upstreams that are asked one after the other, the second of which knows less."""
+    layout = cluster.layout
+    public = Zone(rules=(Rule(name="corp.example", do="nxdomain"),))
+    both = f"forward . {layout.upstream} {layout.upstream_twin} {{\n       policy sequential"
+    text = cluster.setup.corefile.replace("forward . /etc/resolv.conf {", both)
+    with cluster.upstream.telling(Zone(), twin=public), corefile(cluster, text):
+        bites("policy sequential" in text, "the Corefile is as ever")
+        resolves(cluster.pod("web"), "api.shop", EXTERNAL, CORPORATE)
+        yield
+
+
 FAULTS = (
+    Fault(
+        name="healthy-foreign-coredns",
+        slug=None,
+        title="A CoreDNS of somebody else, which crashes",
+        apply=foreign_coredns,
+    ),
+    Fault(
+        name="healthy-upstreams-in-order",
+        slug=None,
+        title="Two upstreams asked in order, the second of which knows less",
+        apply=in_order,
+        args=("--name", CORPORATE),
+    ),
     Fault(
         name="healthy-session-affinity",
         slug=None,

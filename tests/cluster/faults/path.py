@@ -10,7 +10,8 @@ from typing import Any
 from tests.cluster.change import Object, iptables, paused, replaced, victim
 from tests.cluster.cluster import Cluster
 from tests.cluster.dns_change import deployment, dns_pod_on, dns_pods
-from tests.cluster.faults.fault import KUBERNETES, Fault, bites
+from tests.cluster.dns_setup import service
+from tests.cluster.faults.fault import KUBERNETES, NO_ANSWER, Fault, bites
 from tests.cluster.layout import WORKERS
 from tests.cluster.probe import Vantage
 from tests.cluster.shell import wait_for
@@ -88,6 +89,41 @@ def service_selector(cluster: Cluster) -> Iterator[None]:
         service_is_refused(cluster)
         replicas_answer(cluster, cluster.pod("web"))
         yield
+
+
+@contextmanager
+def service_target_port(cluster: Cluster) -> Iterator[None]:
+    """A Service that leads to a port on which no DNS pod takes questions."""
+    wrong = cluster.setup.pod_port + 1000
+    ports = [
+        {"name": f"dns-{word.lower()}", "port": 53, "protocol": word, "targetPort": wrong}
+        for word in ("UDP", "TCP")
+    ]
+    with _dns_service(cluster, ports=ports):
+        web, server = cluster.pod("web"), cluster.setup.address
+
+        def refused() -> bool:
+            return web.dig(KUBERNETES, server=server, tcp=True, seconds=1).status == "refused"
+
+        wait_for("does not bite: the Service refuses", refused, timeout=10)
+        replicas_answer(cluster, web)
+        yield
+
+
+@contextmanager
+def service_gone(cluster: Cluster) -> Iterator[None]:
+    setup = cluster.setup
+    cluster.kubectl.delete("service", setup.service, "-n", setup.namespace)
+    try:
+        web = cluster.pod("web")
+
+        def silent() -> bool:
+            return web.dig(KUBERNETES, seconds=1).status in NO_ANSWER
+
+        wait_for("does not bite: nobody answers", silent, timeout=10)
+        yield
+    finally:
+        cluster.kubectl.apply(service(setup))
 
 
 @contextmanager
@@ -238,6 +274,18 @@ FAULTS = (
         slug="dns-service-misbuilt",
         title="The DNS Service selects labels that no pod has",
         apply=service_selector,
+    ),
+    Fault(
+        name="dns-service-target-port",
+        slug="dns-service-misbuilt",
+        title="The DNS Service leads to a port that nobody listens on",
+        apply=service_target_port,
+    ),
+    Fault(
+        name="dns-service-gone",
+        slug="dns-service-misbuilt",
+        title="The DNS Service was deleted",
+        apply=service_gone,
     ),
     Fault(
         name="dns-service-without-tcp",
