@@ -138,3 +138,15 @@ def test_what_may_not_be_listed_is_an_error(api: FakeApi, session: Session) -> N
     api.on("/api/v1/pods", status(403, "Forbidden", "no list"))
     with pytest.raises(DnsdebugError, match=r"in all namespaces \(-n chooses one\): no list"):
         cleanup.leftovers(session, None)
+
+
+def test_what_is_left_is_told_as_a_command() -> None:
+    """For whoever cannot wait; an ephemeral container is nothing to remove."""
+    ledger = Ledger()
+    for spot in SPOTS.values():
+        ledger.note(spot)
+    pods = [name for _, name in ledger.pods()]
+    assert ledger.by_hand() == [f"kubectl delete pod -n shop {' '.join(pods)}"]
+    for name in pods:
+        ledger.settle("shop", name, cleanup.REMOVED)
+    assert ledger.by_hand() == []

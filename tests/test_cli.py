@@ -331,6 +331,35 @@ def test_a_signal_is_raised_once_and_then_ignored() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+IMPATIENT = """
+import os, signal, time
+from kubectl_dnsdebug.terminal import signals
+signals._TWICE = {pause}
+with signals.signals_raise(lambda: ["kubectl delete pod -n shop a b"]):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        print("cleaned up", flush=True)
+"""
+
+
+@pytest.mark.parametrize("pause", [0.0, 60.0])
+def test_a_second_ctrl_c_tells_what_is_left_and_is_the_end(pause: float) -> None:
+    """Unless the key was only pressed twice."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT.format(pause=pause)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if pause:
+        assert done.stdout == "cleaned up\n"
+    else:
+        assert (done.returncode, done.stdout) == (130, "")
+        assert done.stderr == "not removed yet: kubectl delete pod -n shop a b\n"
+
+
 # The report
 
 

@@ -44,6 +44,15 @@ class Ledger:
                 if not container and not fate
             ]
 
+    def by_hand(self) -> list[str]:
+        """The commands that remove what is still to be removed. Takes no lock: a signal's handler,
+        which asks for it, may have stopped the thread that holds it."""
+        left: dict[str, list[str]] = {}
+        for (namespace, pod, container), fate in [*self._made.items()]:
+            if not container and not fate:
+                left.setdefault(namespace, []).append(pod)
+        return [f"kubectl delete pod -n {where} {' '.join(pods)}" for where, pods in left.items()]
+
     def entries(self) -> tuple[Made, ...]:
         with self._lock:
             return tuple(

@@ -116,7 +116,7 @@ def watched_run(
     from kubectl_dnsdebug.terminal.progress import progress
 
     ledger = Ledger()
-    with signals_raise(), progress() as say:
+    with signals_raise(ledger.by_hand), progress() as say:
         try:
             got = collect.run(
                 session, found, request, made_by(), ledger, say, tuple(given["pull_secrets"])

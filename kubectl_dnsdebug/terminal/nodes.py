@@ -104,7 +104,7 @@ def _run(session: Session, draft: NodePlan) -> tuple[str, int | None]:
 
     ledger = Ledger()
     code, stopped = None, ""
-    with signals_raise(), counted(len(draft.fit)) as tell:
+    with signals_raise(ledger.by_hand), counted(len(draft.fit)) as tell:
         run = NodeRun(session, draft, ledger, tell)
         try:
             run.go()

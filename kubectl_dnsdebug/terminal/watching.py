@@ -92,7 +92,7 @@ def _run(session: Session, target: Target, request: Request, given: dict[str, An
 
     ledger, stop = Ledger(), threading.Event()
     made_by, secrets = live.made_by(), tuple(given["pull_secrets"])
-    with signals_raise():
+    with signals_raise(ledger.by_hand):
         try:
             with interrupt_sets(stop), _told() as (tell, say):
                 say("reading the cluster")
