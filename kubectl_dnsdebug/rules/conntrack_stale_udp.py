@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import contrast, symptoms
+from kubectl_dnsdebug.observe.astray import astray
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.intermittent import StuckFlow, stuck_flows
 from kubectl_dnsdebug.observe.objects import at
@@ -54,7 +55,7 @@ def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = seen.own(subject)
     host = seen.host_or_none(place.node)
     for fresh in symptoms.service_reach(seen, place):
-        entries = _entries(seen, subject, host, fresh.server) if host and fresh.fine else None
+        entries = astray(seen, subject, host.flows, fresh.server) if host and fresh.fine else None
         if host and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
             yield from (_proven(seen, host, subject, fresh, each) for each in entries)
@@ -93,32 +94,6 @@ def _seen_over_time(subject: Subject, node: str, flow: StuckFlow) -> Found:
         confidence=Confidence.LIKELY,
         settles="the conntrack table of the node (--deep)",
         severity=None if flow.lasts else Severity.WARNING,
-    )
-
-
-def _entries(
-    seen: Observed, subject: Subject, host: HostView, server: str
-) -> tuple[Flow, ...] | None:
-    """The target's flows that are in use and whose answers are awaited from no DNS pod of now.
-
-    None where the table could not be read, or does not tell the target's flows from the node's.
-    """
-    pod = seen.target(subject)
-    try:
-        flows = host.flows(server)
-        endpoints = {each.ip for each in seen.dns_endpoints}
-    except Missing:
-        return None
-    if pod.host_network or not endpoints:
-        return None
-    return tuple(
-        flow
-        for flow in flows.told
-        if flow.client in pod.ips
-        and flow.answers_from not in endpoints
-        # Where the address is the node's own, something there may answer for it.
-        and not (flow.answered and flow.answers_from == server)
-        and flows.in_use(flow)
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import contrast, symptoms
+from kubectl_dnsdebug.observe.astray import astray
 from kubectl_dnsdebug.observe.host import HostView
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
@@ -35,7 +36,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     host = seen.host_or_none(own.node)
     for fresh in symptoms.service_reach(seen, own):
-        stale = _stale(seen, subject, host, fresh.server) if host and fresh.fine else None
+        stale = (
+            astray(seen, subject, host.connections, fresh.server) if host and fresh.fine else None
+        )
         if host and stale is not None:
             # The table of IPVS itself: what it does not have is not there.
             yield from (_proven(host, subject, fresh, each) for each in stale)
@@ -65,28 +68,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             settles="the IPVS connections of the node (--deep)",
         )
         return
-
-
-def _stale(
-    seen: Observed, subject: Subject, host: HostView, server: str
-) -> tuple[Flow, ...] | None:
-    """The target's flows in use that IPVS sends to no DNS pod of now.
-
-    None where its table could not be read, or does not tell the target's flows from the node's.
-    """
-    pod = seen.client(subject)
-    try:
-        flows = host.connections(server)
-        endpoints = {each.ip for each in seen.dns_endpoints}
-    except Missing:
-        return None
-    if pod.host_network or not endpoints:
-        return None
-    return tuple(
-        flow
-        for flow in flows.told
-        if flow.client in pod.ips and flow.answers_from not in endpoints and flows.in_use(flow)
-    )
 
 
 def _proven(host: HostView, subject: Subject, fresh: Reach, flow: Flow) -> Found:
