@@ -137,13 +137,13 @@ def gather(
 def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progress) -> None:
     said = ""
     look = time.monotonic() + PATIENCE
-    while not all(wait.done.is_set() for wait in waits):
+    while open_ := [wait for wait in waits if not wait.done.is_set()]:
         left = deadline - time.monotonic()
         if left <= 0:
             for wait in waits:
                 wait.fail(f"it did not finish in time: {wait.last_seen}")
             return
-        next(wait for wait in waits if not wait.done.is_set()).done.wait(min(left, 0.5))
+        open_[0].done.wait(min(left, 0.5))
         open_ = [wait for wait in waits if not wait.done.is_set()]
         if time.monotonic() > look:
             for wait in open_:

@@ -41,9 +41,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         told = [each.rstrip(".") for each in symptoms.kubelet_says(seen, subject, "clusterDomain")]
         if (theirs not in told) if theirs else any(told):
             return  # the pod is from before a change: a new one gets another file
-    zones = [z.rstrip(".") for z in seen.corefile.kubernetes_zones() if not z.endswith(".arpa.")]
-    if not all(zones) or not zones or theirs in zones:
-        return
     right = [
         a
         for reach in symptoms.service_reach(seen, place)
@@ -53,6 +50,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     # Silence speaks as well, where names of the right zone are answered: an upstream was asked.
     spoke = [a for a in asked if a.status.is_answer]
     if not right and not spoke:
+        return
+    zones = [z.rstrip(".") for z in seen.corefile.kubernetes_zones() if not z.endswith(".arpa.")]
+    if not all(zones) or not zones or theirs in zones:
         return
     wrong = next(iter((*spoke, *asked)), None)
     sure = bool(right) and place.role is Role.CONTROL

@@ -148,7 +148,7 @@ def pod_iptables(cluster: Cluster, pod: str, namespace: str, *rules: str) -> Ite
 
 def pod_pid(cluster: Cluster, pod: str, namespace: str) -> int:
     """A process of this pod, as this machine numbers it."""
-    found = cluster.kubectl.get("pod", pod, "-n", namespace)
+    found = cluster.kubectl.pods(namespace, pod)
     group = cluster.layout.namespace(found["spec"]["nodeName"])
     for pid in cgroups.members(group, containing=found["metadata"]["uid"]):
         return pid

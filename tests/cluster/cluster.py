@@ -76,8 +76,23 @@ class Cluster:
         return ControlPlane(node=self.node(CONTROL_PLANE), daemons=self.daemons, kube=self.kube)
 
     def pod(self, name: str, namespace: str = apps.NAMESPACE) -> Vantage:
-        """Where a pod stands, to ask DNS from."""
-        return in_pod(self.kubectl, name, namespace)
+        """Where a pod stands, to ask DNS from: in its first container."""
+        return in_pod(partial(self.pod_pid, name, namespace), name)
+
+    def pod_pid(self, name: str, namespace: str, *, timeout: float = 15) -> int:
+        """A process of the first container of a pod, as this machine numbers it."""
+        found: list[int] = []
+
+        def runs() -> bool:
+            pod = self.kubectl.pods(namespace, name)
+            group = self.layout.namespace(pod["spec"]["nodeName"])
+            for status in pod["status"].get("containerStatuses", [])[:1]:
+                if id := status.get("containerID", "").rpartition("/")[2]:
+                    found[:] = cgroups.members(group, containing=id)
+            return bool(found)
+
+        wait_for(f"pod {namespace}/{name} runs", runs, timeout=timeout)
+        return found[0]
 
     def host(self, node: str) -> Vantage:
         """Where a node itself stands."""

@@ -21,7 +21,7 @@ def dns_pods(cluster: Cluster) -> list[Object]:
     """The DNS pods that are not on their way out, by name."""
     setup = cluster.setup
     selector = ",".join(f"{key}={value}" for key, value in setup.labels.items())
-    pods = cluster.kubectl.get("pods", "-n", setup.namespace, "-l", selector)["items"]
+    pods = cluster.kubectl.pods(setup.namespace, labels=selector)["items"]
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 

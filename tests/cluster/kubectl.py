@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from tests.cluster.shell import ClusterError, run
 
@@ -25,25 +27,35 @@ class Kubectl:
         config = f"--kubeconfig={self.kubeconfig}"
         return run(self.program, config, *words, stdin=stdin, check=check, timeout=timeout).stdout
 
-    def exec(self, namespace: str, pod: str, *words: str) -> str:
-        """What a program printed in the pod's first container, whatever its exit code.
-
-        Raises ClusterError when it could not be run: silence must not pass for an answer.
-        """
-        argv = (f"--kubeconfig={self.kubeconfig}", "exec", "-n", namespace, pod, "--", *words)
-        deadline = time.monotonic() + 15
-        while True:
-            done = run(self.program, *argv, check=False)
-            if not done.returncode or "command terminated with exit code" in done.stderr:
-                return done.stdout
-            # A kubelet that was restarted needs a moment until it knows its containers again.
-            if time.monotonic() > deadline:
-                raise ClusterError(f"kubectl exec {pod}: {done.stderr.strip()}")
-            time.sleep(0.2)
-
     def get(self, *words: str) -> dict[str, Any]:
         """The object or list that `kubectl get` names."""
         found: dict[str, Any] = json.loads(self("get", "-o", "json", *words))
+        return found
+
+    def pods(self, namespace: str, name: str = "", *, labels: str = "") -> dict[str, Any]:
+        """One pod, or the list of those with these labels.
+
+        Asked of the API server itself: whoever waits looks many times a second, and a process for
+        each look would keep the machine from what is waited for.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}".rstrip("/")
+        config = json.loads(self.kubeconfig.read_text())
+        server, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        context = ssl.create_default_context(cafile=server["certificate-authority"])
+        context.load_cert_chain(user["client-certificate"], user["client-key"])
+        where = urlsplit(server["server"])
+        query = f"?{urlencode({'labelSelector': labels})}" if labels else ""
+        connection = HTTPSConnection(str(where.hostname), where.port, context=context, timeout=30)
+        try:
+            connection.request("GET", path + query)
+            reply = connection.getresponse()
+            found: dict[str, Any] = json.loads(reply.read())
+        except (OSError, HTTPException, ValueError) as wrong:
+            raise ClusterError(f"GET {path}: {wrong}") from None
+        finally:
+            connection.close()
+        if reply.status != 200:
+            raise ClusterError(f"GET {path}: {found.get('message', reply.status)}")
         return found
 
     def exists(self, *words: str) -> bool:

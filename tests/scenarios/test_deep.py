@@ -43,7 +43,7 @@ def test_the_node_proves_it(cluster: Cluster, tool: Tool, name: str) -> None:
         assert first["confidence"] == "certain", ran.story()
         assert any("#host." in id for id in first["evidence"]), ran.story()
         if name == "conntrack-stale-udp":
-            address = cluster.kubectl.get("pod", "victim", "-n", "shop")["status"]["podIP"]
+            address = cluster.kubectl.pods("shop", "victim")["status"]["podIP"]
             assert f"{address} port 40053" in first["message"], ran.story()
             assert "victim" in first["message"], ran.story()
         assert not tool.leftovers()

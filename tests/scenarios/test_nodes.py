@@ -217,8 +217,8 @@ def test_a_dry_run(tool: Tool) -> None:
         (["node/w1", "-l", "a=b"], 2, "-l chooses among all nodes"),
         (["node/w1", "--mode", "sibling"], 2, "--mode is for pods"),
         (["node/nowhere"], 1, "node/nowhere does not exist"),
-        (["node/"], 1, "is no name of a node"),
-        (["node/..%2f"], 1, "is no name of a node"),
+        (["node/"], 2, "is no name of a node"),
+        (["node/..%2f"], 2, "is no name of a node"),
     ],
 )
 def test_words_that_mean_nothing(tool: Tool, words: list[str], code: int, says: str) -> None:

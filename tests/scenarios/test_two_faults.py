@@ -107,7 +107,7 @@ def bridge_off_elsewhere(cluster: Cluster) -> Iterator[None]:
 @contextmanager
 def policy_that_forgets_tcp(cluster: Cluster) -> Iterator[None]:
     """A deny-all policy, then an exception for DNS that was thought of as UDP."""
-    address = cluster.kubectl.get("pod", "web", "-n", NAMESPACE)["status"]["podIP"]
+    address = cluster.kubectl.pods(NAMESPACE, "web")["status"]["podIP"]
     rule = f"FORWARD -s {address} -p tcp --dport 53 -j DROP"
     with applied(cluster, *allowing_udp_alone(cluster)), iptables(cluster, ("w1", rule)):
         web = cluster.pod("web")

@@ -20,6 +20,7 @@ from tests.cluster.faults import (
     nodelocal,
     odd,
     odd_dns,
+    odd_path,
     odd_pod,
     path,
     plugin_policy,
@@ -52,6 +53,7 @@ LAYERS = (
     odd,
     odd_pod,
     odd_dns,
+    odd_path,
     distributions,
 )
 ALL = tuple(fault for layer in LAYERS for fault in layer.FAULTS)

@@ -58,7 +58,7 @@ def kept_port(cluster: Cluster) -> Iterator[Client]:
     )
     saved = node.folder / "nat.rules"
     with victim(cluster, command=("sh", "-c", loop)):
-        address = cluster.kubectl.get("pod", VICTIM, "-n", "shop")["status"]["podIP"]
+        address = cluster.kubectl.pods("shop", VICTIM)["status"]["podIP"]
         client = Client(cluster=cluster, port=PORT, address=address, gone="")
         wait_for(
             "the client is answered",

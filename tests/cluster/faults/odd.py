@@ -76,7 +76,7 @@ def crash_looping(cluster: Cluster) -> Iterator[None]:
 
 
 def _crashed(cluster: Cluster) -> bool:
-    found = cluster.kubectl.get("pod", "victim", "-n", apps.NAMESPACE)
+    found = cluster.kubectl.pods(apps.NAMESPACE, "victim")
     statuses = found["status"].get("containerStatuses", [])
     return any(status["restartCount"] > 0 for status in statuses)
 

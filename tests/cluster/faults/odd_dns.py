@@ -128,7 +128,7 @@ def foreign_coredns(cluster: Cluster) -> Iterator[None]:
     data = {"Corefile": "corp.test:53 {\n whoami\n}\n"}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": data}
     with applied(cluster, namespace("a-team"), config, workload, front):
-        listed = partial(cluster.kubectl.get, "pods", "-n", "a-team")
+        listed = partial(cluster.kubectl.pods, "a-team")
         wait_for(
             "their DNS pod crashes",
             lambda: any(

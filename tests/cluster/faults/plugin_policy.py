@@ -87,7 +87,7 @@ def _delete(cluster: Cluster, policy: Object) -> None:
 @contextmanager
 def _kept_in(cluster: Cluster, *policies: Object) -> Iterator[None]:
     """The policies, and web's packets lost."""
-    address = cluster.kubectl.get("pod", "web", "-n", NAMESPACE)["status"]["podIP"]
+    address = cluster.kubectl.pods(NAMESPACE, "web")["status"]["podIP"]
     rule = f"FORWARD -s {address} -m conntrack --ctstate NEW -j DROP"
     with _in_force(cluster, *policies), iptables(cluster, ("w1", rule)):
         place = cluster.pod("web")

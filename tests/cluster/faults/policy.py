@@ -24,7 +24,7 @@ def _policy(name: str, namespace: str, **spec: Any) -> Object:
 
 
 def _address(cluster: Cluster, pod: str) -> str:
-    found = cluster.kubectl.get("pod", pod, "-n", NAMESPACE)
+    found = cluster.kubectl.pods(NAMESPACE, pod)
     return str(found["status"]["podIP"])
 
 
