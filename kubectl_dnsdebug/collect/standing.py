@@ -17,7 +17,10 @@ STUCK = {
     "RunContainerError",
     "CrashLoopBackOff",
 }
-STUCK_EVENTS = {"FailedCreatePodSandBox", "FailedMount", "FailedCreatePodContainer", "Failed"}
+STUCK_EVENTS = {
+    *("FailedCreatePodSandBox", "NetworkNotReady"),
+    *("FailedMount", "FailedCreatePodContainer", "Failed"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -283,7 +283,7 @@ work() {
         done
     done
 
-    gates= lanes=' ' gated=' ' alive=' ' running=0
+    gates= lanes=' ' gated=' ' alive=' ' running=0 streams=0
     for item; do
         id=${item%% *} lane=${item#* } lane=${lane%% *}
         case $lane in
@@ -292,12 +292,13 @@ work() {
             gates="$gates ${lane%/gate}=$!"
             running=$((running + 1))
             [ "$((running % many))" -ne 0 ] || pass $gates ;;
-        *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " ;; esac ;;
+        *) case $lanes in *" $lane "*) ;; *) lanes="$lanes$lane " streams=$((streams + 1)) ;; esac ;;
         esac
     done
     pass $gates
     # Dealt out beforehand, as no shell can wait for whichever ends first.
-    streams= worker=0
+    [ "$streams" -gt "$many" ] || many=$streams
+    workers= worker=0
     while [ "$worker" -lt "$many" ]; do
         (
             place=0
@@ -307,10 +308,10 @@ work() {
                 stream "$@"
             done
         ) &
-        streams="$streams $!"
+        workers="$workers $!"
         worker=$((worker + 1))
     done
-    wait $streams
+    [ -z "$workers" ] || wait $workers
     echo "= end $#"
     echo end >&3
 }
