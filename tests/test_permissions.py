@@ -13,6 +13,7 @@ from kubectl_dnsdebug.model import Fact, State
 from tests.fake_api import Answer, FakeApi, Seen, status
 
 PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 
 
 @pytest.fixture
@@ -35,12 +36,55 @@ def test_each_is_asked_once_for_each_namespace(
     api.on(PATH, review, method="POST")
     facts = permissions.ask(session, ["a", "b"], mode)
     assert {fact.id for fact in facts} == {f"may/{ns}/{each}" for ns in "ab" for each in wanted}
-    assert len(facts) == len(api.seen)
-    asked = [seen.body["spec"]["resourceAttributes"] for seen in api.seen]
+    reviews = [seen for seen in api.seen if seen.path == PATH]
+    assert (len(reviews), len(api.seen)) == (len(facts), len(facts) + 2)
+    asked = [seen.body["spec"]["resourceAttributes"] for seen in reviews]
     subresources = {each.get("subresource", "") for each in asked}
     assert ("ephemeralcontainers" in subresources) == (mode == "ephemeral")
     assert permissions.lacking(facts, "a", IN_POD) == "not allowed to delete pods in a"
     assert permissions.lacking(facts, "a", IN_TARGET) == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}], set()),
+        (
+            [
+                {"verbs": ["create", "delete", "watch"], "apiGroups": [""], "resources": ["pods"]},
+                {"verbs": ["get"], "apiGroups": [""], "resources": ["pods/log"]},
+            ],
+            set(),
+        ),
+        ([{"verbs": ["get", "create"], "apiGroups": [""], "resources": ["pods", "*/log"]}], {1, 2}),
+        ([{"verbs": ["*"], "apiGroups": ["apps"], "resources": ["*"]}], {0, 1, 2, 3}),
+        (
+            [
+                {
+                    "verbs": ["*"],
+                    "apiGroups": [""],
+                    "resources": ["pods", "pods/log"],
+                    "resourceNames": ["web"],
+                }
+            ],
+            {0, 1, 2, 3},
+        ),
+        ([], {0, 1, 2, 3}),
+        ([{}], {0, 1, 2, 3}),
+    ],
+)
+def test_what_some_rule_grants_needs_no_review(
+    api: FakeApi, session: Session, rules: list[object], left: set[int]
+) -> None:
+    """And what none does may still be allowed: not every authorizer tells its rules."""
+    told = {"status": {"resourceRules": rules, "incomplete": True}}
+    api.on(RULES, Answer(status=201, body=told), method="POST")
+    api.on(PATH, Answer(status=201, body={"status": {"allowed": False}}), method="POST")
+    facts = permissions.ask(session, ["a"], "sibling")
+    assert len(facts) == len(IN_POD)
+    refused = {n for n, each in enumerate(IN_POD) if permissions.lacking(facts, "a", [each])}
+    assert refused == left
+    assert len(api.seen) == 1 + len(left)
 
 
 @pytest.mark.parametrize(

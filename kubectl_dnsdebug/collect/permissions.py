@@ -9,7 +9,7 @@ from typing import Any
 
 from kubectl_dnsdebug.api.cluster import ClusterError, Session
 from kubectl_dnsdebug.collect.facts import together
-from kubectl_dnsdebug.model import Fact, State
+from kubectl_dnsdebug.model import Fact, Json, State
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.plugin_policies import KINDS
 
@@ -38,14 +38,60 @@ IN_SWEEP = (CREATE, DELETE, WATCH)  # without logs the summaries still tell whic
 
 
 def ask(session: Session, namespaces: Iterable[str], mode: str, deep: str = "") -> tuple[Fact, ...]:
-    """A SelfSubjectAccessReview each, by namespace: facts `may/NAMESPACE/VERB RESOURCE`.
+    """What may be done, by namespace: facts `may/NAMESPACE/VERB RESOURCE`.
 
     `deep` is the namespace of privileged pods, empty without them.
     """
     wanted = (*(IN_TARGET if mode == "ephemeral" else ()), *IN_POD)
     reviews = [(ns, each) for ns in namespaces for each in wanted]
     reviews += [(deep, each) for each in IN_POD if deep]
-    return tuple(together(partial(review, session, *each) for each in dict.fromkeys(reviews)))
+    asked: dict[str, list[Permission]] = {}
+    for namespace, each in dict.fromkeys(reviews):
+        asked.setdefault(namespace, []).append(each)
+    return tuple(together(partial(_in_namespace, session, *each) for each in asked.items()))
+
+
+def _in_namespace(session: Session, namespace: str, wanted: Iterable[Permission]) -> list[Fact]:
+    """One request for all that some rule grants, and one more for each that none does: of rules not
+    every authorizer tells."""
+    rules = _rules(session, namespace)
+    granted = {each for each in wanted if any(_allows(rule, each) for rule in rules)}
+    found = [
+        Fact(id=f"may/{namespace}/{each}", state=State.GOT, data={"allowed": True})
+        for each in wanted
+        if each in granted
+    ]
+    rest = (each for each in wanted if each not in granted)
+    return found + together(partial(review, session, namespace, each) for each in rest)
+
+
+def _rules(session: Session, namespace: str) -> tuple[Json, ...]:
+    """The rules that hold for the user there; none where they are not told."""
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    try:
+        reply = session.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body)
+    except ClusterError:
+        return ()
+    return tuple(at(reply.body, "status", "resourceRules", default=())) if reply.ok else ()
+
+
+def _allows(rule: Json, wanted: Permission) -> bool:
+    """As RBAC reads a rule: `*` is everything, `*/log` that part of everything."""
+    _, _, part = wanted.resource.partition("/")
+
+    def has(field: str, *words: str) -> bool:
+        return not {"*", *words}.isdisjoint(rule.get(field) or ())
+
+    return (
+        has("verbs", wanted.verb)
+        and has("apiGroups", "")
+        and has("resources", wanted.resource, *([f"*/{part}"] if part else []))
+        and not rule.get("resourceNames")
+    )
 
 
 def review(session: Session, namespace: str, wanted: Permission) -> Fact:
