@@ -41,7 +41,7 @@ _LISTS = {"values", "hostnames", "searches"}
 _LABELS = {"labels", "matchLabels", "selector"}
 _NO_NAMES = {"ports", "options", "conditions", "resources"}
 _NAMED_IDS = re.compile(
-    r"(?:pod|node|namespace|log|log-previous|configmap|configz|events|node-events|deployments|"
+    r"(?:pod|node|namespace|log|log-previous|configmap|configz|events|node-events|deployments|daemonsets|"
     r"networkpolicies|endpointslices|sibling|swept|system-pods|may)/([^/]+)(?:/([^/ =]+)$)?"
 )
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"

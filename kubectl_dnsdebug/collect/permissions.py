@@ -179,7 +179,7 @@ def roles() -> list[dict[str, Any]]:
             [
                 _rule("", ["services", "nodes", "namespaces", "events"], "get", "list"),
                 _rule("", ["pods", "pods/log", "configmaps"], "get", "list"),
-                _rule("apps", ["deployments"], "list"),
+                _rule("apps", ["deployments", "daemonsets"], "list"),
                 _rule("discovery.k8s.io", ["endpointslices"], "list"),
                 _rule("networking.k8s.io", ["networkpolicies"], "list"),
                 *_other_policies(namespaced=True),

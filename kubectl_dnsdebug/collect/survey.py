@@ -100,7 +100,7 @@ def aftermath(
             around = {*namespaces, *_dns_namespaces(facts)}
             jobs.append(partial(_other_policies, session, around, {fact.id for fact in facts}))
         if not any(each.ready for each in dns_pods):
-            jobs += [partial(_deployments, session, ns) for ns in _dns_namespaces(facts)]
+            jobs += [partial(_workloads, session, ns) for ns in _dns_namespaces(facts)]
     if stale:
         jobs.append(partial(_proxy_mode, session))
     jobs += [partial(_events, session, namespace) for namespace in sorted(namespaces)]
@@ -277,15 +277,18 @@ def _proxy_mode(session: Session) -> Fact:
     return Fact(id=id, state=State.GOT, data={"mode": clean(next(iter(modes), ""))})
 
 
-def _deployments(session: Session, namespace: str) -> Fact:
-    """Deployments and their wanted replicas, asked only when no DNS pod is ready."""
-    return read(
-        session,
-        f"deployments/{namespace}",
-        f"/apis/apps/v1/namespaces/{namespace}/deployments",
-        allowlist.WORKLOAD,
-        need=f"list deployments in {namespace}",
-    )
+def _workloads(session: Session, namespace: str) -> list[Fact]:
+    """What makes DNS pods and how many it wants, asked only when none is ready."""
+    return [
+        read(
+            session,
+            f"{plural}/{namespace}",
+            f"/apis/apps/v1/namespaces/{namespace}/{plural}",
+            allowlist.WORKLOAD,
+            need=f"list {plural} in {namespace}",
+        )
+        for plural in ("deployments", "daemonsets")
+    ]
 
 
 def _log(session: Session, pod: Pod, *, previous: bool) -> Fact:

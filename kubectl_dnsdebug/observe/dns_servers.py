@@ -12,27 +12,42 @@ from kubectl_dnsdebug.observe.observed import Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """A Deployment that is, by name or labels, the cluster's DNS."""
+class Workload:
+    """A Deployment or DaemonSet that is, by name or labels, the cluster's DNS."""
 
+    kind: str
     namespace: str
     name: str
     wanted: int
     ready: int
     labels: dict[str, str]  # that it selects its pods by
 
+    @property
+    def fact(self) -> str:
+        """The id of the list that it stands in."""
+        return f"{self.kind.lower()}s/{self.namespace}"
 
-def deployments(seen: Observed) -> tuple[Deployment, ...]:
-    """Deployments of DNS, in the namespaces where it is looked for. Raises Missing."""
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def workloads(seen: Observed) -> tuple[Workload, ...]:
+    """Those of DNS, in the namespaces where it is looked for. Raises Missing."""
+    daemon_sets = seen.facts("daemonsets/") if seen.of_kind("daemonsets") else ()
     return tuple(
-        Deployment(
+        Workload(
+            kind=kind,
             namespace=at(each, "metadata", "namespace", default=""),
             name=at(each, "metadata", "name", default=""),
-            wanted=int(at(each, "spec", "replicas", default=1)),
-            ready=int(at(each, "status", "readyReplicas", default=0)),
+            wanted=int(at(each, *wanted, default=1)),
+            ready=int(at(each, "status", ready, default=0)),
             labels=at(each, "spec", "selector", "matchLabels", default={}),
         )
-        for fact in seen.facts("deployments/")
+        for kind, facts, wanted, ready in (
+            ("Deployment", seen.facts("deployments/"), ("spec", "replicas"), "readyReplicas"),
+            ("DaemonSet", daemon_sets, ("status", "desiredNumberScheduled"), "numberReady"),
+        )
+        for fact in facts
         for each in items(fact.data)
         if discovery.is_dns(at(each, "metadata", default={}))
     )

@@ -46,22 +46,25 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 
 def _no_pods(seen: Observed) -> Found | None:
-    deployments = dns_servers.deployments(seen)
-    if any(each.ready for each in deployments):
+    workloads = dns_servers.workloads(seen)
+    if any(each.ready for each in workloads):
         return None  # pods are there, the Service does not select them
-    evidence = [f.id for f in seen.evidence.facts if f.id.startswith(("dns-pods/", "deployments/"))]
-    if not deployments:
-        what = "there is none, and no Deployment that would make one."
+    lists = ("dns-pods/", "deployments/", "daemonsets/")
+    evidence = [fact.id for fact in seen.evidence.facts if fact.id.startswith(lists)]
+    if not workloads:
+        what = "there is none, and no Deployment or DaemonSet that would make one."
         cure = "Install the cluster's DNS again, by the way this cluster was set up."
     else:
-        first = deployments[0]
-        name = f"{first.namespace}/{first.name}"
-        if first.wanted == 0:
-            what = f"Deployment {name} is scaled to zero."
-            cure = f"Scale Deployment {name} up, to two replicas or more."
+        first = workloads[0]
+        if first.wanted == 0 and first.kind == "DaemonSet":
+            what = f"{first} fits no node."
+            cure = f"Correct the node selector and tolerations of {first}, or label the nodes."
+        elif first.wanted == 0:
+            what = f"{first} is scaled to zero."
+            cure = f"Scale {first} up, to two replicas or more."
         else:
-            what = f"Deployment {name} wants {first.wanted} and makes none."
-            cure = f"Read why Deployment {name} makes no pods: its events, quotas and webhooks."
+            what = f"{first} wants {first.wanted} and makes none."
+            cure = f"Read why {first} makes no pods: its events, quotas and webhooks."
     return Found(evidence=evidence, args={"what": what, "cure": cure, **_where(seen)})
 
 

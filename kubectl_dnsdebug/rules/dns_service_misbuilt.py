@@ -94,11 +94,11 @@ def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found 
     if seen.endpoints(service):
         return None
     try:
-        deployments = dns_servers.deployments(seen)
+        workloads = dns_servers.workloads(seen)
     except Missing:
         return None
     wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
-    for each in deployments:
+    for each in workloads:
         fits = all(each.labels.get(key) == value for key, value in service.selector.items())
         if each.ready and not fits and each.namespace == service.namespace:
             labels = ",".join(f"{k}={v}" for k, v in sorted(each.labels.items()))
@@ -106,12 +106,12 @@ def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found 
                 evidence=(
                     "services",
                     f"endpointslices/{service.id}",
-                    f"deployments/{each.namespace}",
+                    each.fact,
                 ),
                 args=_args(
                     service,
                     f"it selects {wanted}, which no pod has; the {each.ready} ready pods of "
-                    f"Deployment {each.name} have {labels}.",
+                    f"{each.kind} {each.name} have {labels}.",
                     f"Set the selector of Service {service.id} to {labels}.",
                 ),
             )

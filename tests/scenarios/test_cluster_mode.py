@@ -67,6 +67,7 @@ def reader(cluster: Cluster) -> Iterator[str]:
     rights = (
         "--verb=get,list",
         "--resource=services,nodes,namespaces,events,pods,pods/log,configmaps,deployments.apps,"
+        "daemonsets.apps,"
         "endpointslices.discovery.k8s.io,networkpolicies.networking.k8s.io",
     )
     try:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tests.cluster.change import Object, victim
+from tests.cluster.change import Object, replaced, victim
 from tests.cluster.cluster import Cluster
-from tests.cluster.dns_change import deployment, dns, dns_pods
+from tests.cluster.dns_change import deployment, dns, dns_pods, wait_dns_pods
 from tests.cluster.faults import nodelocal
 from tests.cluster.faults.fault import NO_ANSWER, Fault, bites
 from tests.cluster.faults.odd import resolves
+from tests.cluster.faults.path import service_is_refused
 from tests.cluster.layout import NODES
 from tests.cluster.shell import wait_for
 
@@ -86,6 +87,22 @@ def stub_dead(cluster: Cluster, distribution: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def on_no_node(cluster: Cluster) -> Iterator[None]:
+    """OpenShift's DaemonSet with a node selector that no node has."""
+
+    def nowhere(found: Object) -> None:
+        found["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+
+    with shaped(cluster, **{"distribution": "openshift", **OPENSHIFT}):
+        setup = cluster.setup
+        with replaced(cluster, "daemonset", setup.service, setup.namespace, nowhere):
+            wait_for("no DNS pod is left", lambda: not dns_pods(cluster), timeout=30)
+            service_is_refused(cluster)
+            yield
+        wait_dns_pods(cluster)
+
+
 def _healthy(name: str, title: str, **changes: Any) -> Fault:
     return Fault(
         name=f"healthy-{name}",
@@ -117,6 +134,12 @@ FAULTS = (
         title="Cloud DNS: a server outside the cluster, and a DNS Service without pods",
         apply=cloud_dns,
         target="pod/victim",
+    ),
+    Fault(
+        name="openshift-on-no-node",
+        slug="coredns-not-running",
+        title="OpenShift: the DaemonSet of DNS fits no node",
+        apply=on_no_node,
     ),
     _stub_dead("aks", "AKS: a zone in coredns-custom whose server does not answer"),
     _stub_dead("gke", "GKE: a stub domain of kube-dns whose server does not answer"),
