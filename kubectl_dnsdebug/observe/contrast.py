@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubectl_dnsdebug.model import Missing, Role, Subject, Transport, Vantage
+from kubectl_dnsdebug.model import Answer, Missing, Role, Subject, Transport, Vantage
 from kubectl_dnsdebug.model import node as on
 from kubectl_dnsdebug.observe import symptoms
 from kubectl_dnsdebug.observe.chance import OWN_NAMES
@@ -50,6 +50,19 @@ def only_by_service(
             f"{lost} of {asked} questions of {node.name} to {server} were lost, where DNS pods of "
             f"{node.name} itself get {share:.0%}: something else is wrong, or too"
         )
+
+
+def asked_by_pods(seen: Observed, node: str, server: str) -> Reach:
+    """Every question over UDP of pods of the node to the Service, but of those that get nowhere at
+    all: of six questions that one place asks, chance may lose none where half are lost."""
+    found: list[Answer] = []
+    for place in seen.evidence.vantages:
+        if place.node != node or place.role not in _PODS or _on_host_network(seen, place):
+            continue
+        direct = symptoms.replicas_seen(seen, place)
+        if not direct or not all(reach.dead for _, reach in direct):
+            found += seen.ask(place, server=server, transport=Transport.UDP, probe="reach.")
+    return Reach(server, Transport.UDP, tuple(found))
 
 
 def own_way_loses(seen: Observed, node: str, server: str) -> bool:

@@ -153,24 +153,6 @@ def _nameservers(seen: Observed, vantage: Vantage) -> tuple[str, ...]:
     return conf.nameservers if conf else ()
 
 
-def node_reach(
-    seen: Observed, node: Subject, server: str, transport: Transport = Transport.UDP
-) -> Reach:
-    """All questions of plain pods of a node to a server: a larger sample shows smaller losses.
-
-    Plain pods bear no labels of the target, so that policies for the target do not count here.
-    """
-    found = tuple(
-        answer
-        for vantage in seen.evidence.vantages
-        if vantage.node == node.name and vantage.role in (Role.CONTROL, Role.DEFAULT)
-        for answer in seen.ask(vantage, server=server, transport=transport, probe="reach.")
-    )
-    if not found:
-        raise Missing(seen.control(node).failure or f"no plain pod on {node.name} asked {server}")
-    return Reach(server, transport, found)
-
-
 def other_service_works(seen: Observed, vantage: Vantage) -> bool:
     """Whether another ClusterIP takes connections. Missing but where the DNS Service is dead.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kubectl_dnsdebug.model import Missing, Purpose, Role, node
-from kubectl_dnsdebug.observe import symptoms
+from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.objects import Endpoint, Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import manifests
@@ -71,7 +71,10 @@ def _loses_by_service_alone(seen: Observed, pod: Pod) -> bool:
     try:
         place = seen.control(pod.subject)
         replicas = symptoms.replicas(seen, place)
-        return replicas.all_fine and any(map(symptoms.lossy, symptoms.service_reach(seen, place)))
+        return replicas.all_fine and any(
+            symptoms.lossy(contrast.asked_by_pods(seen, pod.node, reach.server))
+            for reach in symptoms.service_reach(seen, place)
+        )
     except Missing:
         return False
 

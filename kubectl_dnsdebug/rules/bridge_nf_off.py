@@ -36,11 +36,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.is_only_witness(seen, subject):
         return
     for service in symptoms.service_reach(seen, place):
-        if not service.silent:
-            continue
         reach = service
         if place.role is Role.CONTROL:
-            reach = symptoms.node_reach(seen, subject, service.server)
+            reach = contrast.asked_by_pods(seen, subject.name, service.server)
         if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
             continue
         direct = symptoms.replicas(seen, place)

@@ -43,7 +43,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
     for reach in symptoms.service_reach(seen, place):
         refused = reach.dead and reach.saw(Status.CONNECTION_REFUSED)
-        if not symptoms.lossy(reach) or (reach.saw(*symptoms.INSTANT) and not refused):
+        whole = reach  # few questions may all go one way: those of the node's other pods count
+        if place.role is Role.CONTROL:
+            whole = contrast.asked_by_pods(seen, subject.name, reach.server)
+        if not symptoms.lossy(whole) or (reach.saw(*symptoms.INSTANT) and not refused):
             continue
         direct = symptoms.replicas(seen, place)
         if refused and not _serves(seen, reach.server):
@@ -53,9 +56,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         rules, proof = _rules(seen, subject, reach.server)
         if rules and not proof:
             continue  # they are there, and lead to DNS pods of now
-        whole = reach  # few questions may all go one way: those of the node's other pods count
-        if place.role is Role.CONTROL:
-            whole = symptoms.node_reach(seen, subject, reach.server)
         own_way = contrast.own_way_loses(seen, subject.name, reach.server)
         stale = whole.flaky or symptoms.other_service_works(seen, place)
         if (
@@ -81,14 +81,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         yield Found(
             evidence=(
                 *rules,
-                *symptoms.ids(reach),
+                *symptoms.ids(whole),
                 *(a.id for a in seen.ask(place, probe="other.")),
                 *(symptoms.ids(r)[0] for _, r in direct.all),
             ),
             args={
                 "node": subject.name,
                 "server": reach.server,
-                "summary": reach.summary,
+                "summary": whole.summary,
                 "other": proof
                 or (
                     "as if no DNS pod were ready, so its rules for DNS seem out of date"
