@@ -24,7 +24,7 @@ from tests.cluster.faults.fault import KUBERNETES, NO_ANSWER, Fault, bites, fres
 from tests.cluster.faults.path import service_is_refused
 from tests.cluster.layout import CONTROL_PLANE, WORKERS
 from tests.cluster.shell import wait_for
-from tests.cluster.upstream import EXTERNAL
+from tests.cluster.upstream import CACHED_SECONDS, EXTERNAL
 
 
 @contextmanager
@@ -174,6 +174,8 @@ def replica_without_upstream(cluster: Cluster) -> Iterator[None]:
         web.expect("NOERROR", KUBERNETES, server=bad["status"]["podIP"])
         web.expect({"SERVFAIL", "timeout"}, fresh(), server=bad["status"]["podIP"], seconds=8)
         web.expect("NOERROR", f"{EXTERNAL}.", server=good["status"]["podIP"])
+        # What was asked for just before, it still knows.
+        time.sleep(CACHED_SECONDS)
         yield
 
 
