@@ -110,7 +110,8 @@ def test_nothing_is_made_before_it_is_planned(api: FakeApi, session: Session) ->
     works(api)
     request = Request(targets=("pod/shop/web-1",), image="img", timeout=4.0)
     plan = run.draft(session, [Target(pod=target())], request, "test")
-    assert {seen.method for seen in api.seen if seen.path != REVIEW} == {"GET"}
+    reviews = REVIEW.rpartition("/")[0]
+    assert {seen.method for seen in api.seen if not seen.path.startswith(reviews)} == {"GET"}
     assert [spot.role for spot in plan.spots] == [Role.TARGET, Role.CONTROL, Role.DEFAULT]
     assert len(plan.manifests) == 3
 
