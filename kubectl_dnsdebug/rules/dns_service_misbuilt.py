@@ -17,7 +17,7 @@ from kubectl_dnsdebug.model import (
 from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.discovery import takes_dns
 from kubectl_dnsdebug.observe.objects import Service, at
-from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -121,22 +121,26 @@ def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found 
 def _transport(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
     """A port is missing, and questions over that transport get lost."""
     for transport in dns_servers.lacking(service):
-        for vantage in failed:
-            for ip in service.cluster_ips:
-                reach = seen.reach(vantage, ip, transport)
-                if not reach.dead:
-                    continue
-                word = transport.value.upper()
-                return Found(
-                    evidence=("services", *symptoms.ids(reach)),
-                    args=_args(
-                        service,
-                        f"it has no port 53 over {word}, and {word} questions to {ip} fail "
-                        f"({reach.summary}).",
-                        f"Add port 53/{word} to Service {service.id}, with a name of its own.",
-                    ),
-                )
+        if reach := _dead(seen, service, failed, transport):
+            word = transport.value.upper()
+            return Found(
+                evidence=("services", *symptoms.ids(reach)),
+                args=_args(
+                    service,
+                    f"it has no port 53 over {word}, and {word} questions to {reach.server} fail "
+                    f"({reach.summary}).",
+                    f"Add port 53/{word} to Service {service.id}, with a name of its own.",
+                ),
+            )
     return None
+
+
+def _dead(
+    seen: Observed, service: Service, failed: list[Vantage], transport: Transport
+) -> Reach | None:
+    """How an address of the Service never answered over that transport, where it did not."""
+    asked = (seen.reach(place, ip, transport) for place in failed for ip in service.cluster_ips)
+    return next((reach for reach in asked if reach.dead), None)
 
 
 def _no_port(seen: Observed, service: Service, failed: list[Vantage]) -> Found | None:
@@ -145,22 +149,18 @@ def _no_port(seen: Observed, service: Service, failed: list[Vantage]) -> Found |
     for transport in service.dns_ports if ready else ():
         if any(transport in e.ports for e in ready):
             continue
-        for vantage in failed:
-            for ip in service.cluster_ips:
-                reach = seen.reach(vantage, ip, transport)
-                if not reach.dead:
-                    continue
-                word = transport.value.upper()
-                return Found(
-                    evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
-                    args=_args(
-                        service,
-                        f"the targetPort of its port 53/{word} is a name that no port of the DNS "
-                        f"pods has, so it leads nowhere ({reach.summary}).",
-                        f"Set that targetPort of Service {service.id} to the number or the name of "
-                        "the port on which the DNS pods listen.",
-                    ),
-                )
+        if reach := _dead(seen, service, failed, transport):
+            word = transport.value.upper()
+            return Found(
+                evidence=("services", f"endpointslices/{service.id}", *symptoms.ids(reach)),
+                args=_args(
+                    service,
+                    f"the targetPort of its port 53/{word} is a name that no port of the DNS pods "
+                    f"has, so it leads nowhere ({reach.summary}).",
+                    f"Set that targetPort of Service {service.id} to the number or the name of the "
+                    "port on which the DNS pods listen.",
+                ),
+            )
     return None
 
 
