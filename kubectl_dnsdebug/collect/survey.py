@@ -17,6 +17,7 @@ from kubectl_dnsdebug.hygiene import clean
 from kubectl_dnsdebug.model import Fact, Json, State
 from kubectl_dnsdebug.observe import configuration, discovery
 from kubectl_dnsdebug.observe.objects import Pod, Service, at, items, read_pod, read_service
+from kubectl_dnsdebug.parse import selectors
 
 Job = Callable[[], Fact | Iterable[Fact]]
 MOST_LOGS = 4  # that are read, of the DNS pods that look worst
@@ -57,12 +58,12 @@ def survey(
         read_service(each) for fact in facts if fact.id == "services" for each in items(fact.data)
     ]
     services = discovery.rank(known, addresses)
-    selectors = _selectors(services)
-    dns_namespaces = {namespace for namespace, _ in selectors}
+    wanted = _selectors(services)
+    dns_namespaces = {namespace for namespace, _ in wanted}
     facts += together(
         [
             *(partial(_slices, session, each) for each in services),
-            *(partial(_dns_pods, session, *each) for each in selectors),
+            *(partial(_dns_pods, session, *each) for each in wanted),
             *(partial(_policies, session, ns) for ns in sorted({*namespaces, *dns_namespaces})),
         ]
     )
@@ -200,10 +201,7 @@ def _dns_pods(session: Session, namespace: str, selector: str) -> Fact:
 
 def _selectors(services: Iterable[Service]) -> list[tuple[str, str]]:
     """Namespace and selector of the DNS pods; by reputation where no Service leads to them."""
-    found = {
-        (each.namespace, ",".join(f"{k}={v}" for k, v in sorted(each.selector.items()))): None
-        for each in services
-    }
+    found = {(each.namespace, selectors.as_text(each.selector)): None for each in services}
     return list(found) or [("kube-system", "k8s-app=kube-dns")]
 
 

@@ -11,6 +11,7 @@ from kubectl_dnsdebug.api.cluster import Reply, Session
 from kubectl_dnsdebug.collect import allowlist
 from kubectl_dnsdebug.model import DnsdebugError
 from kubectl_dnsdebug.observe.objects import Pod, at, read_pod
+from kubectl_dnsdebug.parse import selectors
 
 
 class TargetError(DnsdebugError):
@@ -111,20 +112,16 @@ def _workload(session: Session, namespace: str, group: str, plural: str, name: s
     selector = (
         _selector(wanted)
         if "matchLabels" in wanted or "matchExpressions" in wanted
-        else _equal(wanted)
+        else selectors.as_text(wanted)
     )
     if not selector:
         raise TargetError(f"{word} selects no pods by label, name one of its pods instead")
     return _pick(session, namespace, selector, word)
 
 
-def _equal(labels: dict[str, Any]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
 def _selector(wanted: dict[str, Any]) -> str:
     """A LabelSelector in the form that the API takes as a query."""
-    parts = [_equal(wanted.get("matchLabels") or {})]
+    parts = [selectors.as_text(wanted.get("matchLabels") or {})]
     for each in wanted.get("matchExpressions") or ():
         key, values = each.get("key", ""), ",".join(each.get("values") or ())
         match each.get("operator"):

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 
 from kubectl_dnsdebug.model import Json, Transport
 from kubectl_dnsdebug.observe.objects import Service
+from kubectl_dnsdebug.parse import selectors
 
 LABELS = {
     "k8s-app": {"kube-dns", "coredns", "rke2-coredns"},
@@ -79,5 +80,5 @@ def chosen(services: Iterable[Service], addresses: Collection[str] = ()) -> tupl
 
 def pods_of(service: Service) -> str:
     """The id of the list of pods that a DNS Service selects."""
-    selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+    selector = selectors.as_text(service.selector)
     return f"dns-pods/{service.namespace}/{selector}"

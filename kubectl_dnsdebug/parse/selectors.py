@@ -13,6 +13,11 @@ from kubectl_dnsdebug.model import Json
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
+def as_text(labels: Mapping[str, Any]) -> str:
+    """Labels as the selector that kubectl and the API take: `app=web,tier=front`."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
 def any_of(answers: Iterable[bool | None]) -> bool | None:
     told = list(answers)
     return True if True in told else None if None in told else False

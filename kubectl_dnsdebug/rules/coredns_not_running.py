@@ -12,6 +12,7 @@ from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.objects import Pod, at
 from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.parse import selectors
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _STARTING = {"ContainerCreating", "PodInitializing"}
@@ -106,5 +107,5 @@ def _where(seen: Observed) -> dict[str, str]:
         service = seen.dns_service()
     except Missing:
         return {"namespace": "kube-system", "selector": "k8s-app=kube-dns"}
-    selector = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    selector = selectors.as_text(service.selector)
     return {"namespace": service.namespace, "selector": selector}

@@ -18,6 +18,7 @@ from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.discovery import takes_dns
 from kubectl_dnsdebug.observe.objects import Service, at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.parse import selectors
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -97,11 +98,11 @@ def _selector(seen: Observed, service: Service, failed: list[Vantage]) -> Found 
         workloads = dns_servers.workloads(seen)
     except Missing:
         return None
-    wanted = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+    wanted = selectors.as_text(service.selector)
     for each in workloads:
         fits = all(each.labels.get(key) == value for key, value in service.selector.items())
         if each.ready and not fits and each.namespace == service.namespace:
-            labels = ",".join(f"{k}={v}" for k, v in sorted(each.labels.items()))
+            labels = selectors.as_text(each.labels)
             return Found(
                 evidence=(
                     "services",

@@ -24,6 +24,7 @@ from kubectl_dnsdebug.observe.dns_policies import Paper
 from kubectl_dnsdebug.observe.objects import DNS_PORT, Pod
 from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.observe.plugin_policies import Word
+from kubectl_dnsdebug.parse import selectors
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _MESHES = ("istio-proxy", "linkerd-proxy")  # sidecars that may take DNS questions for themselves
@@ -201,7 +202,7 @@ def _plain(seen: Observed, place: Vantage, reach: Reach) -> tuple[Reach | None, 
 def _args(seen: Observed, client: Pod, reach: Reach) -> dict[str, object]:
     try:
         service = seen.dns_service()
-        labels = ",".join(f"{k}={v}" for k, v in sorted(service.selector.items()))
+        labels = selectors.as_text(service.selector)
         namespace = service.namespace
         port = next((e.ports[reach.transport] for e in seen.dns_endpoints), DNS_PORT)
     except (Missing, KeyError):
