@@ -273,7 +273,8 @@ class Answer:
 
     `name` is absolute with its trailing dot, in lower case. `ms` is the tool's own measure, None
     without an answer. `source_port` is set when the question was bound to one. `via_search` marks a
-    tool that walked the search list by itself (then `name` is what was typed). `id` is the
+    tool that walked the search list by itself (then `name` is what was typed). `clock` is the time
+    by the node's clock, in seconds of Unix, None where the tool does not tell it. `id` is the
     transcript's.
     """
 
@@ -290,6 +291,7 @@ class Answer:
     authority: tuple[Record, ...] = ()
     flags: frozenset[str] = frozenset()
     ms: float | None = None
+    clock: float | None = None
     source_port: int | None = None
     via_search: bool = False
     detail: str = ""  # the line of the tool that decided the status, when it is no rcode

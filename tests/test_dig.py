@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +194,23 @@ def test_truncation_is_told_by_the_flag_whatever_follows() -> None:
     (ignored,) = dig.read(captured("dig-truncated-ignored"))
     assert ignored.transport is Transport.UDP
     assert "tc" in ignored.flags
+
+
+@pytest.mark.parametrize(
+    ("when", "clock"),
+    [
+        ("Sat Nov 28 23:14:24 UTC 2026", 1795907664),
+        ("Thu Jan  1 00:00:01 GMT 1970", 1),
+        ("Sat Nov 28 23:14:24 CET 2026", None),  # this one is known; many mean several zones
+        ("Sat Nov 28 23:14:24 UTC 0000", None),
+        ("sam. nov. 28 23:14:24 UTC 2026", None),
+    ],
+)
+def test_the_clock_of_the_node(when: str, clock: float | None) -> None:
+    asked = captured("dig-bound")
+    out = re.sub(r";; WHEN: .*", f";; WHEN: {when}", asked.out)
+    (answer,) = dig.read(replace(asked, out=out))
+    assert answer.clock == clock
 
 
 @pytest.mark.parametrize(

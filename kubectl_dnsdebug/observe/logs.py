@@ -37,11 +37,17 @@ Line = tuple[str, str]  # the id of the log's fact, and the line as it stands th
 def age(seen: Observed, stamp: str) -> float:
     """Seconds from an RFC 3339 stamp (or a line that begins with one) to the collection; infinite
     without one."""
-    then, now = _STAMP.match(stamp), _STAMP.match(seen.evidence.collected_at)
-    if not then or not now:
-        return float("inf")
-    first, last = (calendar.timegm(tuple(map(int, m.groups()))) for m in (then, now))
-    return float(last - first)
+    then, now = seconds(stamp), seconds(seen.evidence.collected_at)
+    return float("inf") if then is None or now is None else now - then
+
+
+def seconds(stamp: str) -> float | None:
+    """A RFC 3339 stamp (or a line that begins with one) as seconds of Unix; None without one."""
+    found = _STAMP.match(stamp)
+    try:
+        return float(calendar.timegm(tuple(map(int, found.groups())))) if found else None
+    except ValueError:
+        return None  # such as the month 13
 
 
 def message(line: str) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
-from kubectl_dnsdebug.observe.objects import Pod, at
+from kubectl_dnsdebug.observe.denials import denials
+from kubectl_dnsdebug.observe.objects import Pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.observe.swallowing import swallowed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 _UNSYNCED = ("starting server with unsynced Kubernetes API", 'Plugins not ready: "kubernetes"')
-LAG = 3.0  # seconds that a watch may lag behind the API
 # Reflector lines: the API's client says why a list or a watch failed.
 _WHY = (
     "dial tcp",
@@ -40,7 +40,7 @@ _WHY = (
     verify="kubectl -n {namespace} logs {pod} | grep -E 'unsynced|Failed to|not ready'",
     silent_when="CoreDNS answers with every Service that the API has, or its log says that it is "
     "refused rather than cut off.",
-    explains=("dns-no-ready-endpoints", "coredns-replica-divergence"),
+    explains=("dns-no-ready-endpoints", "coredns-replica-divergence", "negative-or-client-cache"),
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     stale = () if _hides_some(seen) else _unknown_services(seen)
@@ -121,38 +121,16 @@ def _servfail(seen: Observed, pod: Pod) -> tuple[Answer, ...]:
 
 
 def _unknown_services(seen: Observed) -> tuple[Answer, ...]:
-    """Answers 'no such name' for Services that the API had when the server said so.
-
-    A denial is kept for as many seconds as the last number of its SOA says, and its TTL counts
-    down from there: so it tells how old it is. A Service younger than that may be unknown rightly.
-    """
+    """Answers 'no such name' for Services that the API had for long when the server said so."""
     try:
-        services, domain = seen.services, seen.domain
+        told = denials(seen, (a for a in seen.answers if a.server in seen.cluster_ips))
     except Missing:
         return ()
-    born = {
-        f"{s.name}.{s.namespace}.svc.{domain}.".lower(): logs.age(
-            seen, at(s.raw, "metadata", "creationTimestamp", default="")
-        )
-        for s in services
-        if (s.cluster_ips or s.external_name) and at(s.raw, "metadata", "creationTimestamp")
-    }
     return tuple(
-        a
-        for a in seen.answers
-        if a.status is Status.NXDOMAIN
-        and a.server in seen.cluster_ips
-        and a.name in born
-        and born[a.name] > _age_of_denial(a) + LAG
+        each.answer
+        for each in told
+        if (each.service.cluster_ips or each.service.external_name) and not each.remembered
     )
-
-
-def _age_of_denial(answer: Answer) -> float:
-    """Seconds since the server made it; infinite where it does not say."""
-    for record in answer.authority:
-        if record.type == "SOA":
-            return float(int(record.data.split()[-1]) - record.ttl)
-    return float("inf")
 
 
 def _swallowed(seen: Observed, answer: Answer) -> bool:

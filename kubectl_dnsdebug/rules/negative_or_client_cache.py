@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Answer, Confidence, Missing, Scope, Severity, Status, Subject
-from kubectl_dnsdebug.observe import logs, names
-from kubectl_dnsdebug.observe.objects import Service, at
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
+from kubectl_dnsdebug.observe import names
+from kubectl_dnsdebug.observe.denials import denials
+from kubectl_dnsdebug.observe.objects import Service
 from kubectl_dnsdebug.observe.observed import Observed
-from kubectl_dnsdebug.parse.corefile import is_under
 from kubectl_dnsdebug.reason.rule import Found, rule
-
-_LAG = 3.0  # seconds that a server's watch may lag behind the API
 
 
 @rule(
@@ -33,52 +31,29 @@ _LAG = 3.0  # seconds that a server's watch may lag behind the API
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     try:
-        services, domain = seen.services, seen.domain
+        told = denials(seen, seen.ask(own))
     except Missing:
         return  # without them a denial looks like any other
-    made = {
-        f"{s.name}.{s.namespace}.svc.{domain}.".lower(): (s, age)
-        for s in services
-        if (stamp := at(s.raw, "metadata", "creationTimestamp", default=""))
-        and (age := logs.age(seen, stamp)) < logs.DAY
-    }
-    for answer in seen.ask(own):
-        if answer.status is not Status.NXDOMAIN or answer.name not in made:
-            continue
-        service, age = made[answer.name]
-        memory = _memory(answer, domain)
-        if memory is None or not _before(service, age, memory[0]):
+    for each in told:
+        # Services without an address may be denied for good.
+        if not each.remembered or each.kept <= 0 or not each.service.cluster_ips:
             continue
         yield Found(
-            evidence=(answer.id, "services"),
+            evidence=(each.answer.id, "services"),
             args={
                 "pod": subject.name,
-                "server": answer.server,
-                "name": answer.name,
-                "ago": round(memory[0]),
-                "left": memory[1],
-                "service": service.id,
-                "age": round(age),
+                "server": each.answer.server,
+                "name": each.answer.name,
+                "ago": round(each.kept),
+                "left": each.left,
+                "service": each.service.id,
+                "age": round(each.service_age),
             },
             confidence=Confidence.LIKELY,
-            settles=f"the same question in {memory[1]} s",
-            severity=None if _asked_for(seen, subject, service) else Severity.INFO,
+            settles=f"the same question in {each.left} s",
+            severity=None if _asked_for(seen, subject, each.service) else Severity.INFO,
         )
         return
-
-
-def _memory(answer: Answer, domain: str) -> tuple[float, int] | None:
-    """How many seconds ago the server made the denial, and how many it keeps it yet.
-
-    The last number of the SOA is how long it may be kept, its TTL what is left of that. None for
-    one that is fresh, or another zone's.
-    """
-    for record in answer.authority:
-        last = record.data.split()[-1]
-        if record.type == "SOA" and last.isdecimal() and is_under(record.name, domain):
-            ago = int(last) - record.ttl
-            return (float(ago), record.ttl) if ago > 0 else None
-    return None
 
 
 def _asked_for(seen: Observed, subject: Subject, service: Service) -> bool:
@@ -86,8 +61,3 @@ def _asked_for(seen: Observed, subject: Subject, service: Service) -> bool:
     pod = seen.target(subject)
     meant = [names.meant(seen, pod, name) for name in seen.evidence.request.names]
     return (service.name, service.namespace) in meant
-
-
-def _before(service: Service, age: float, ago: float) -> bool:
-    """Whether the denial may be older than the Service. Other kinds may be denied for good."""
-    return bool(service.cluster_ips) and age <= ago + _LAG

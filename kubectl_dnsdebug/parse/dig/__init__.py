@@ -44,6 +44,7 @@ def read(transcript: Transcript) -> tuple[Answer, ...]:
             authority=result.authority,
             flags=result.flags,
             ms=result.ms,
+            clock=result.clock,
             source_port=question.source_port,
             via_search=question.search and not question.name.endswith("."),
             detail=result.detail,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import timegm
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -72,6 +73,11 @@ def _number(text: str) -> int:
 _HEADER = re.compile(r";; ->>HEADER<<- opcode: \S+, status: ([A-Z0-9]+), id: \d+")
 _FLAGS = re.compile(r";; flags:([a-z ]*); QUERY: \d+, ANSWER: (\d+), AUTHORITY: (\d+)")
 _SERVER = re.compile(r";; SERVER: (\S+?)#(\d+)\(\S*\)(?: \((UDP|TCP)\))?")
+_WHEN = re.compile(
+    r";; WHEN: \S+ (?P<month>[A-Z][a-z]{2}) +(?P<day>\d+) "
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) (?:UTC|GMT) (?P<year>[1-9]\d{3})"
+)
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _FATAL = re.compile(r"dig: |;; Got bad packet|;; ERROR|Invalid option|Usage:")
 # Told besides what decided: a reply was thrown away.
 _STRANGE = re.compile(r";; (?:;; )?(?:reply from unexpected source|Question section mismatch)")
@@ -159,11 +165,22 @@ def _answer(question: Question, lines: Sequence[str]) -> Result:
         authority=authority,
         flags=frozenset(flags[1].split()),
         ms=float(ms) if ms.isdecimal() else None,
+        clock=next(filter(None, map(_clock, lines)), None),
         server=source[1] if source else "",
         port=int(source[2]) if source else None,
         transport=Transport(source[3].lower()) if source and source[3] else None,
         detail=extended or (head[1] if status is Status.OTHER_RCODE else ""),
     )
+
+
+def _clock(line: str) -> float | None:
+    """The time that dig tells, in seconds of Unix; None in a zone that has no fixed meaning."""
+    when = _WHEN.match(line)
+    if when is None or when["month"] not in _MONTHS:
+        return None
+    month = _MONTHS.index(when["month"]) + 1
+    rest = (int(when[part]) for part in ("day", "hour", "minute", "second"))
+    return float(timegm((int(when["year"]), month, *rest)))
 
 
 def _sections(lines: Iterable[str]) -> dict[str, list[str]]:

@@ -33,6 +33,7 @@ class Result:
     authority: tuple[Record, ...] = ()
     flags: frozenset[str] = frozenset()
     ms: float | None = None
+    clock: float | None = None
     server: str = ""
     port: int | None = None
     transport: Transport | None = None
