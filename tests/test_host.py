@@ -67,8 +67,15 @@ def test_a_flow_that_is_stale_and_in_use() -> None:
     assert (odd.client, odd.port, odd.server) == ("10.244.1.15", 40053, SERVICE)
     assert not odd.answered
     assert found.in_use(odd)
-    idle = replace(found, later=tuple(replace(f, seconds=odd.seconds - 2) for f in found.later))
-    assert not idle.in_use(odd)
+
+    def lives(*seconds: int) -> bool:
+        looks = tuple((replace(odd, seconds=left),) for left in seconds)
+        return replace(found, later=looks).in_use(replace(odd, seconds=20))
+
+    assert not lives(18)
+    assert not lives(17, 15, 13)
+    assert lives(18, 16, 28)  # a client that waits for seconds before it asks again
+    assert lives(18, 28, 26)
 
 
 def test_flows_that_were_cut() -> None:

@@ -76,6 +76,23 @@ def test_it_is_likely_where_the_node_could_not_be_looked_at(slug: str) -> None:
     assert "--deep" in found.findings[0].settles
 
 
+def test_flows_that_took_too_long_to_read_are_unknown() -> None:
+    """A flow of any port may be stuck: what the pod's own questions do is no answer then."""
+    whole = rule_cases.load(
+        rule_cases.CASES / "conntrack-stale-udp" / "conntrack-stale-restart" / "evidence.json"
+    )
+    cut = replace(
+        whole,
+        transcripts=tuple(
+            replace(each, exit_code=124) if each.probe == f"host.flows.{SERVICE}" else each
+            for each in whole.transcripts
+        ),
+    )
+    told = verdict(Observed(cut), "conntrack-stale-udp", "pod/shop/victim")
+    assert told.outcome is Outcome.UNKNOWN
+    assert "took too long" in told.reason
+
+
 @pytest.mark.parametrize(
     ("slug", "subject", "probe", "says"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubectl_dnsdebug.model import Missing, Subject
+from kubectl_dnsdebug.model import Subject
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.parse.host import Flow, Flows
 
@@ -14,16 +14,14 @@ def astray(
 ) -> tuple[Flow, ...] | None:
     """The target's flows to a server that are in use and whose answers no DNS pod of now will send.
 
-    None where the table could not be read, or does not tell the target's flows from the node's.
+    None where the table does not tell the target's flows from the node's. Raises Missing where it
+    could not be read.
     """
     pod = seen.client(subject)
-    try:
-        flows = table(server)
-        endpoints = {each.ip for each in seen.dns_endpoints}
-    except Missing:
-        return None
+    endpoints = {each.ip for each in seen.dns_endpoints}
     if pod.host_network or not endpoints:
         return None
+    flows = table(server)
     return tuple(
         flow
         for flow in flows.told

@@ -25,6 +25,7 @@ from kubectl_dnsdebug.parse.host import (
 T = TypeVar("T")
 BRIDGE_NF = "net.bridge.bridge-nf-call-iptables"
 BRIDGE_NF6 = "net.bridge.bridge-nf-call-ip6tables"
+TOO_LONG = 124  # exit code of `limited` in runner.sh
 ETC = "/etc/resolv.conf"
 
 
@@ -43,6 +44,8 @@ class HostView:
         found = self.transcripts.get(what)
         if found is None:
             raise Missing(f"{what} was not asked on {self.vantage.node}")
+        if found.exit_code == TOO_LONG:
+            raise Missing(f"{what} of {self.vantage.node} took too long to read")
         if found.failure or found.exit_code not in (0, code):
             raise Missing(found.failure or found.out.partition("\n")[0] or f"no {what}")
         value = reader(found.out)

@@ -22,18 +22,23 @@ connected() {
     echo "flows $all odd $odd"
 }
 
-# connections IP ENDPOINT...: looked at again where some are odd, as `flows`
+# repeated COMMAND WORD...: what it prints, again and again while some flows are odd: those in use
+# are renewed. A client that waits 5 s for its answer sends again within the four looks.
+repeated() {
+    now=$("$@") || { printf '%s\n' "$now"; return 127; }
+    printf '%s\n' "$now"
+    for _ in 1 2 3; do
+        case $now in *"odd 0") return ;; esac
+        sleep 2
+        now=$("$@")
+        printf 'again\n%s\n' "$now"
+    done
+}
+
+# connections IP ENDPOINT...: as `flows`, of IPVS
 connections() {
     [ -r /proc/net/ip_vs_conn ] || { echo absent; return 0; }
-    first=$(connected "$@")
-    printf '%s\n' "$first"
-    case $first in
-    *"odd 0") ;;
-    *)
-        sleep 2
-        echo "again"
-        connected "$@" ;;
-    esac
+    repeated connected "$@"
 }
 
 # counts: what became of new flows, for each processor; from the kernel's own table without the tool
@@ -97,15 +102,7 @@ look() {
         END { print "flows " all + 0 " odd " odd + 0 }'
 }
 
-# flows IP ENDPOINT...: looked at again after a while where some are odd: those in use are renewed
+# flows IP ENDPOINT...: what connection tracking remembers of UDP flows to an address
 flows() {
-    first=$(look "$@") || { printf '%s\n' "$first"; return 127; }
-    printf '%s\n' "$first"
-    case $first in
-    *"odd 0") ;;
-    *)
-        sleep 2
-        echo "again"
-        look "$@" ;;
-    esac
+    repeated look "$@"
 }

@@ -30,13 +30,14 @@ shift 2
 nl='
 '
 
-# limited COMMAND WORD...: run it for four seconds at most, or $patience; 124 when they were not
-# enough. The clock is waited for, and stopped by the work: so no signal comes too early for a trap.
-# And every child is waited for: in a process table shared with the target nobody else buries the
-# dead, as timeout(1) of busybox assumes.
+# limited SECONDS COMMAND WORD...: run it for so long at most; 124 when that was not enough. The
+# clock is waited for, and stopped by the work: so no signal comes too early for a trap. And every
+# child is waited for: in a process table shared with the target nobody else buries the dead, as
+# timeout(1) of busybox assumes.
 limited() {
-    sleep "${patience:-4}" >/dev/null 2>&1 &
+    sleep "$1" >/dev/null 2>&1 &
     clock=$!
+    shift
     (
         trap 'kill $!; wait $! 2>/dev/null; exit 124' TERM
         "$@" &
@@ -163,7 +164,10 @@ run() {
         [ "$1" != dig ] || note "$id" ''
         return 127
     }
-    case $1 in nslookup | getent | witness) set -- limited "$@" ;; esac
+    case $1 in
+    nslookup | getent) set -- limited 4 "$@" ;;
+    witness) set -- limited 12 "$@" ;; # it looks at some things again, seconds later
+    esac
     text=$("$@" 2>&1)
     code=$?
     [ "$1" != dig ] || note "$id" "$text"

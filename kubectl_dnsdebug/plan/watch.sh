@@ -62,7 +62,7 @@ watch() {
             # As long as a C library may wait, though not long after the end.
             patience=$(((last - now) / 100 + 3))
             [ "$patience" -lt 16 ] || patience=16
-            text=$(limited "$@" 2>&1)
+            text=$(limited "$patience" "$@" 2>&1)
             code=$?
             clock
             took=$(((now - put) * 10000))

@@ -37,12 +37,12 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     watch = watched(seen)
     stuck = [*stuck_flows(watch)] if watch else []
+    found: list[Found] = []
     try:
-        found = [*_asked(seen, subject)]
+        found.extend(_asked(seen, subject))
     except Missing:
-        if not stuck:
+        if not found and not stuck:
             raise
-        found = []
     yield from found
     told = {(each.args["server"], each.args["port"]) for each in found}
     for flow in stuck:
@@ -54,8 +54,14 @@ def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
     """What the questions of the diagnosis show, or the table of the node."""
     place = seen.own(subject)
     host = seen.host_or_none(place.node)
+    unread: Missing | None = None
     for fresh in symptoms.service_reach(seen, place):
-        entries = astray(seen, subject, host.flows, fresh.server) if host and fresh.fine else None
+        entries = None
+        try:
+            if host and fresh.fine:
+                entries = astray(seen, subject, host.flows, fresh.server)
+        except Missing as gap:
+            unread = gap
         if host and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
             yield from (_proven(seen, host, subject, fresh, each) for each in entries)
@@ -76,6 +82,8 @@ def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
                 confidence=Confidence.LIKELY,
                 settles="the conntrack table of the node (--deep)",
             )
+    if unread:
+        raise unread  # a flow of another port may be stuck
 
 
 def _seen_over_time(subject: Subject, node: str, flow: StuckFlow) -> Found:

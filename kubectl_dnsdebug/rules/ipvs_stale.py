@@ -7,6 +7,7 @@ that uses the port again is sent there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import contrast, symptoms
@@ -36,9 +37,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
     host = seen.host_or_none(own.node)
     for fresh in symptoms.service_reach(seen, own):
-        stale = (
-            astray(seen, subject, host.connections, fresh.server) if host and fresh.fine else None
-        )
+        stale = None
+        with suppress(Missing):  # no IPVS here, as on most nodes
+            if host and fresh.fine:
+                stale = astray(seen, subject, host.connections, fresh.server)
         if host and stale is not None:
             # The table of IPVS itself: what it does not have is not there.
             yield from (_proven(host, subject, fresh, each) for each in stale)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 _PAIR = re.compile(r"(src|dst|sport|dport)=(\S+)")
 _SECONDS = re.compile(r"\budp\s+17\s+(\d+)\s")
@@ -36,34 +37,41 @@ class Flow:
 class Flows:
     """The flows to one address: how many there were, and those that were told.
 
-    `later` is a second look at the odd ones.
+    `later` are further looks, each some two seconds after the one before.
     """
 
     total: int
     told: tuple[Flow, ...]
-    later: tuple[Flow, ...]
+    later: tuple[tuple[Flow, ...], ...]
 
     def in_use(self, flow: Flow) -> bool:
-        """Whether a packet renewed it between the two looks, some two seconds apart."""
-        return any(
-            each.key == flow.key
-            and each.answers_from == flow.answers_from
-            and each.seconds >= flow.seconds - 1
-            for each in self.later
-        )
+        """Whether a packet renewed it between two looks."""
+        alike = [
+            each.seconds
+            for look in self.later
+            for each in look
+            if each.key == flow.key and each.answers_from == flow.answers_from
+        ]
+        return any(now >= before - 1 for before, now in pairwise((flow.seconds, *alike)))
 
 
 def flows(text: str) -> Flows | None:
     """What `witness flows` prints; None when that was cut before its end."""
-    first, _, second = text.partition(f"\n{AGAIN}\n")
+    return _looks(text, _flow)
+
+
+def connections(text: str) -> Flows | None:
+    """What `witness connections` prints of IPVS; None without IPVS, or when it was cut."""
+    return _looks(text, _of_ipvs)
+
+
+def _looks(text: str, read: Callable[[str], Flow | None]) -> Flows | None:
+    first, *later = text.split(f"\n{AGAIN}\n")
     count = re.search(r"^flows (\d+) odd \d+$", first, re.MULTILINE)
     if count is None:
         return None
-    return Flows(total=int(count[1]), told=_read(first), later=_read(second))
-
-
-def _read(text: str) -> tuple[Flow, ...]:
-    return tuple(filter(None, map(_flow, text.splitlines())))
+    told, *others = (tuple(filter(None, map(read, each.splitlines()))) for each in (first, *later))
+    return Flows(total=int(count[1]), told=told, later=tuple(others))
 
 
 def _flow(line: str) -> Flow | None:
@@ -84,28 +92,17 @@ def _flow(line: str) -> Flow | None:
     )
 
 
-def connections(text: str) -> Flows | None:
-    """What `witness connections` prints of IPVS; None without IPVS, or when it was cut."""
-    first, _, second = text.partition(f"\n{AGAIN}\n")
-    count = re.search(r"^flows (\d+) odd \d+$", first, re.MULTILINE)
-    if count is None:
+def _of_ipvs(line: str) -> Flow | None:
+    words = line.split()
+    if len(words) != 6 or not words[2].isdigit() or not words[5].isdigit():
         return None
-    return Flows(total=int(count[1]), told=_of_ipvs(first), later=_of_ipvs(second))
-
-
-def _of_ipvs(text: str) -> tuple[Flow, ...]:
-    found = (line.split() for line in text.splitlines())
-    return tuple(
-        Flow(
-            client=words[1],
-            port=int(words[2]),
-            server=words[3],
-            answers_from=words[4],
-            seconds=int(words[5]),
-            answered=True,  # IPVS does not say
-        )
-        for words in found
-        if len(words) == 6 and words[2].isdigit() and words[5].isdigit()
+    return Flow(
+        client=words[1],
+        port=int(words[2]),
+        server=words[3],
+        answers_from=words[4],
+        seconds=int(words[5]),
+        answered=True,  # IPVS does not say
     )
 
 
