@@ -119,6 +119,12 @@ class HostView:
         return self._read("log", host.kernel_log, code=1)  # grep found nothing
 
 
+def host_if_asked(evidence: Evidence, node: str) -> HostView | None:
+    """None without --deep. Raises Missing where that failed."""
+    asked = any(v.role is Role.HOST and v.node == node for v in evidence.vantages)
+    return look(evidence, node) if asked else None
+
+
 def look(evidence: Evidence, node: str) -> HostView:
     """What the node showed. Raises Missing without --deep, or where that failed."""
     found = [v for v in evidence.vantages if v.role is Role.HOST and v.node == node]

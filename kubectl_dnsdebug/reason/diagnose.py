@@ -64,14 +64,15 @@ def _judge(rule: Rule, seen: Observed, subject: Subject) -> Verdict:
             severity=rule.severity,
             reason=reason,
             crashed=crashed,
-            findings=findings,
+            findings=tuple(findings),
         )
 
-    findings: tuple[Finding, ...] = ()
+    findings: list[Finding] = []
     try:
-        findings = tuple(rule.finding(subject, found) for found in rule.check(seen, subject))
+        findings.extend(rule.finding(subject, found) for found in rule.check(seen, subject))
     except Missing as gap:
-        return verdict(Outcome.UNKNOWN, str(gap))
+        if not findings:  # else what was found stands, whatever else could not be seen
+            return verdict(Outcome.UNKNOWN, str(gap))
     except Exception as wrong:
         return verdict(Outcome.UNKNOWN, f"the rule failed: {type(wrong).__name__}: {wrong}", True)
     return verdict(Outcome.FOUND if findings else Outcome.CLEAR)

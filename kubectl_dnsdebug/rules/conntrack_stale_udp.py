@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject
 from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.astray import astray
-from kubectl_dnsdebug.observe.host import HostView
+from kubectl_dnsdebug.observe.host import HostView, host_if_asked
 from kubectl_dnsdebug.observe.intermittent import StuckFlow, stuck_flows
 from kubectl_dnsdebug.observe.objects import at
 from kubectl_dnsdebug.observe.observed import Observed, Reach
@@ -37,34 +37,36 @@ from kubectl_dnsdebug.reason.rule import Found, rule
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     watch = watched(seen)
     stuck = [*stuck_flows(watch)] if watch else []
-    found: list[Found] = []
+    told: set[tuple[object, object]] = set()
+    gap: Missing | None = None
     try:
-        found.extend(_asked(seen, subject))
-    except Missing:
-        if not found and not stuck:
-            raise
-    yield from found
-    told = {(each.args["server"], each.args["port"]) for each in found}
+        for found in _asked(seen, subject):
+            told.add((found.args["server"], found.args["port"]))
+            yield found
+    except Missing as missing:
+        gap = missing
     for flow in stuck:
         if (flow.fixed.server, flow.fixed.source_port) not in told:
             yield _seen_over_time(subject, seen.target(subject).node, flow)
+    if gap:
+        raise gap
 
 
 def _asked(seen: Observed, subject: Subject) -> Iterator[Found]:
     """What the questions of the diagnosis show, or the table of the node."""
     place = seen.own(subject)
-    host = seen.host_or_none(place.node)
     unread: Missing | None = None
     for fresh in symptoms.service_reach(seen, place):
-        entries = None
+        node = entries = None
         try:
-            if host and fresh.fine:
-                entries = astray(seen, subject, host.flows, fresh.server)
+            node = host_if_asked(seen.evidence, place.node)
+            if node and fresh.fine:
+                entries = astray(seen, subject, node.flows, fresh.server)
         except Missing as gap:
             unread = gap
-        if host and entries is not None:
+        if node and entries is not None:
             # The table itself: which flows, of whatever port. What it does not have is not there.
-            yield from (_proven(seen, host, subject, fresh, each) for each in entries)
+            yield from (_proven(seen, node, subject, fresh, each) for each in entries)
             continue
         bound = seen.ask(place, server=fresh.server, probe="fixed")
         flow = Reach(fresh.server, fresh.transport, bound)

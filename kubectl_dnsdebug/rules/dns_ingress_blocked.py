@@ -57,6 +57,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if found:
             yield found
             return
+        if lost:
+            seen.control(place.stands_for)  # raises Missing: without it less is told
 
 
 def _clients(seen: Observed) -> Iterator[tuple[Vantage, Pod]]:

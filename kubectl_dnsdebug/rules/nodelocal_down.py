@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import dns_servers, symptoms
+from kubectl_dnsdebug.observe.host import host_if_asked
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -41,8 +42,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if not reach.dead or not any(r.fine for _, r in direct):
             continue
         agent, certain = _agent(seen, subject)
-        proof, shown = _node_shows(seen, subject, server)
-        if certain is None and not proof and not reach.saw(Status.CONNECTION_REFUSED):
+        refused = reach.saw(Status.CONNECTION_REFUSED)
+        try:
+            proof, shown = _node_shows(seen, subject, server)
+        except Missing:
+            if certain is None and not refused:
+                raise
+            proof, shown = (), ""
+        if certain is None and not proof and not refused:
             continue  # it listens, and waits in vain for the DNS pods
         certain = certain or bool(proof)
         yield Found(
@@ -61,18 +68,17 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 def _left_behind(seen: Observed, subject: Subject, server: str) -> Iterator[Found]:
     """The device of a cache that is gone still bears the address of the DNS Service: the node takes
     for itself what should go to the DNS pods."""
-    host = seen.host_or_none(subject.name)
-    if host is None or server not in seen.cluster_ips:
+    if server not in seen.cluster_ips:
         return
-    try:
-        reach = seen.reach(symptoms.place(seen, subject), server)
-        local = host.addresses.get(server, _IPVS) != _IPVS
-    except Missing:
+    place = symptoms.place(seen, subject)
+    reach = seen.reach(place, server)
+    direct = symptoms.replicas_seen(seen, place)
+    if not reach.dead or not any(r.fine for _, r in direct):
         return
-    direct = symptoms.replicas_seen(seen, symptoms.place(seen, subject))
-    if local and reach.dead and any(r.fine for _, r in direct):
+    shown = host_if_asked(seen.evidence, subject.name)
+    if shown and shown.addresses.get(server, _IPVS) != _IPVS:
         yield Found(
-            evidence=(host.id("addresses"), *symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
+            evidence=(shown.id("addresses"), *symptoms.ids(reach), *(r.ids[0] for _, r in direct)),
             args={
                 "node": subject.name,
                 "server": server,
@@ -85,14 +91,14 @@ def _left_behind(seen: Observed, subject: Subject, server: str) -> Iterator[Foun
 
 def _node_shows(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str]:
     """What on the node itself is missing of the cache, evidence and words: the device that bears
-    its address, or the socket that takes questions there."""
-    host = seen.host_or_none(subject.name)
+    its address, or the socket that takes questions there. Raises Missing where that was asked for
+    and could not be seen."""
+    host = host_if_asked(seen.evidence, subject.name)
     if host is None:
         return (), ""
-    with suppress(Missing):
-        if server not in host.addresses:
-            return (host.id("addresses"),), f" No device of the node has the address {server}."
-    with suppress(Missing):
+    if server not in host.addresses:
+        return (host.id("addresses"),), f" No device of the node has the address {server}."
+    with suppress(Missing):  # on many nodes nobody lists them
         taken = any(
             each.protocol.startswith("udp6") or each.address in (server, "0.0.0.0")
             for each in host.listeners

@@ -53,6 +53,9 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                     severity=Severity.WARNING if _weak(seen, answer.name) else None,
                 )
                 return
+    if failed:
+        for subject in seen.looked_from:
+            seen.default(subject)  # raises Missing: it would have asked the upstreams
 
 
 def _weak(seen: Observed, name: str) -> bool:
