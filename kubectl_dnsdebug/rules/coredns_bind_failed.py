@@ -56,18 +56,16 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 def _unreachable(seen: Observed) -> Iterator[Found]:
     """A DNS pod that runs and refuses whoever asks it, as the Corefile says."""
-    try:
-        block = seen.corefile.block_for(f"{seen.domain}.")
-        pods = {ip: pod for pod in seen.dns_pods if not dns_servers.crashing(pod) for ip in pod.ips}
-    except Missing:
-        return
-    bound = block.named("bind") if block else ()
-    if not bound or not all(_is_loopback(arg) for plugin in bound for arg in plugin.args):
-        return
     for place in seen.evidence.vantages:
         for ip, reach in symptoms.replicas_seen(seen, place):
-            if ip in pods and reach.dead and reach.saw(Status.CONNECTION_REFUSED):
-                pod, addresses = pods[ip], " ".join(arg for each in bound for arg in each.args)
+            if not reach.dead or not reach.saw(Status.CONNECTION_REFUSED):
+                continue
+            pod = dns_servers.dns_pod(seen, ip)
+            block = seen.corefile.block_for(f"{seen.domain}.")
+            bound = block.named("bind") if block else ()
+            local = all(_is_loopback(arg) for plugin in bound for arg in plugin.args)
+            if pod and bound and local and not dns_servers.crashing(pod):
+                addresses = " ".join(arg for each in bound for arg in each.args)
                 facts = configuration.facts(seen)
                 yield Found(
                     evidence=(*(fact.id for fact in facts), *symptoms.ids(reach, most=1)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Status, Subject
+from kubectl_dnsdebug.model import Confidence, Scope, Severity, Status, Subject
 from kubectl_dnsdebug.observe import dns_servers, symptoms
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
@@ -69,9 +69,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
 
 
 def _runs(seen: Observed, subject: Subject) -> bool:
-    """Whether kubelet finds the cache's pod ready: then it is there and waits in vain."""
-    try:
-        caches = dns_servers.node_caches(seen, subject.name)
-    except Missing:
-        return False
+    """Whether kubelet finds the cache's pod ready: then it is there and waits in vain. Raises
+    Missing."""
+    caches = dns_servers.node_caches(seen, subject.name)
     return bool(caches) and all(pod.ready and not pod.terminating for pod in caches)
