@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kubectl_dnsdebug.cli import main
+from kubectl_dnsdebug.__main__ import main
 
 main()
