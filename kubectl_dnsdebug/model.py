@@ -166,6 +166,10 @@ class Purpose(StrEnum):
     NODES = "nodes"  # how names resolve on nodes, whatever runs there
 
 
+# Seconds for a whole run, unless the user says: what pulls an image for the first time needs them.
+PATIENCE = 60.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the user asked for, resolved, and the options that shape probing.
@@ -181,7 +185,7 @@ class Request:
     names: tuple[str, ...] = ()
     image: str = ""
     mode: str = "ephemeral"
-    timeout: float = 30.0
+    timeout: float = PATIENCE
     deep: str = ""
     home: str = ""
     watch: float = 0.0

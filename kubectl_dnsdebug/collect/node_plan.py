@@ -11,7 +11,7 @@ from kubectl_dnsdebug import __version__
 from kubectl_dnsdebug.api.cluster import Session
 from kubectl_dnsdebug.collect import permissions, survey
 from kubectl_dnsdebug.collect.nodes import Nodes
-from kubectl_dnsdebug.model import Evidence, Fact, Request, Role, State
+from kubectl_dnsdebug.model import PATIENCE, Evidence, Fact, Request, Role, State
 from kubectl_dnsdebug.observe.objects import plain_pod, read_node
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan import frames, node_spots, spots
@@ -107,7 +107,7 @@ def seconds(nodes: int) -> float:
 
 def timeout(nodes: int) -> float:
     """Seconds that a run of that many nodes is given, some of them slow, unless the user says."""
-    return 30.0 + 3 * max(0, nodes - IN_FLIGHT) / IN_FLIGHT * USUAL
+    return PATIENCE + 3 * max(0, nodes - IN_FLIGHT) / IN_FLIGHT * USUAL
 
 
 def draft(

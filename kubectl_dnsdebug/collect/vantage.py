@@ -25,6 +25,7 @@ from kubectl_dnsdebug.plan.probe import ELSE
 from kubectl_dnsdebug.plan.spots import Spot
 
 PATIENCE = 4.0  # seconds without a start until the events are asked
+SILENCE = 4.0  # seconds after which what is waited for is said again
 PAUSE = 0.3  # seconds before a stream that failed is opened anew
 LOG_TRIES = 3
 Progress = Callable[[str], None]
@@ -135,7 +136,7 @@ def gather(
 
 
 def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progress) -> None:
-    said = ""
+    said, spoken = "", 0.0
     look = time.monotonic() + PATIENCE
     while open_ := [wait for wait in waits if not wait.done.is_set()]:
         left = deadline - time.monotonic()
@@ -151,9 +152,9 @@ def _wait(session: Session, waits: list[Wait], deadline: float, progress: Progre
                     wait.fail(why)
             look = time.monotonic() + PATIENCE
         state = "; ".join(f"{wait.spot.id}: {wait.last_seen}" for wait in open_)
-        if state and state != said:
+        if state and (state != said or time.monotonic() > spoken + SILENCE):
             progress(f"waiting for {state}")
-            said = state
+            said, spoken = state, time.monotonic()
 
 
 def stuck(session: Session, spot: Spot) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_dnsdebug.model import Severity
+from kubectl_dnsdebug.model import PATIENCE, Severity
 from kubectl_dnsdebug.terminal.settings import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def probing_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--timeout",
-            default=30.0,
+            default=PATIENCE,
             show_default=True,
             callback=patient,
             help="Seconds for the whole run.",
