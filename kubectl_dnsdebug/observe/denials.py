@@ -41,12 +41,14 @@ class Denial:
 
 
 def denials(seen: Observed, answers: Iterable[Answer]) -> tuple[Denial, ...]:
-    """Those among the answers that tell when they were made. Raises Missing without Services."""
+    """Those among the answers that deny a ClusterIP Service and tell since when. Raises Missing
+    without Services."""
     domain = seen.domain
     made = {
         f"{s.name}.{s.namespace}.svc.{domain}.".lower(): (s, logs.age(seen, stamp))
         for s in seen.services
-        if (stamp := at(s.raw, "metadata", "creationTimestamp", default=""))
+        # An ExternalName whose target has no address may be denied for good, too.
+        if s.cluster_ips and (stamp := at(s.raw, "metadata", "creationTimestamp", default=""))
     }
     return tuple(
         Denial(

@@ -82,16 +82,21 @@ def proves_silence(reaches: Iterable[Reach]) -> bool:
 
 
 def differ(lossy: Iterable[Reach], sound: Iterable[Reach]) -> bool:
-    """Whether the first lose so many more than the second that it is no chance: were losses dealt
-    to all questions alike, so many of them would hit the first less than once in fifty runs.
-    """
+    """Whether the first lose so many more than the second that it is no chance."""
     worse, better = list(lossy), list(sound)
     asked, beside = (sum(reach.asked for reach in each) for each in (worse, better))
-    lost = sum(reach.silent for reach in worse)
-    of_all = lost + sum(reach.silent for reach in better)
-    ways = comb(asked + beside, of_all)
+    lost, others = (sum(reach.silent for reach in each) for each in (worse, better))
+    return no_chance(lost, asked, others, beside)
+
+
+def no_chance(lost: int, asked: int, others_lost: int, others_asked: int) -> bool:
+    """Whether so many of these questions were lost and so few of the others that it is no chance:
+    were losses dealt to all alike, so many would hit these less than once in fifty runs."""
+    of_all = lost + others_lost
+    ways = comb(asked + others_asked, of_all)
     hits = range(lost, min(of_all, asked) + 1)
-    return lost > 0 and sum(comb(asked, n) * comb(beside, of_all - n) for n in hits) < CHANCE * ways
+    dealt = sum(comb(asked, n) * comb(others_asked, of_all - n) for n in hits)
+    return lost > 0 and dealt < CHANCE * ways
 
 
 def fits(reaches: Iterable[Reach], share: float) -> bool:

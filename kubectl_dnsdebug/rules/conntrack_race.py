@@ -6,7 +6,7 @@ entry race, and the kernel drops the one that comes second. dig, which sends one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kubectl_dnsdebug.model import (
     Answer,
@@ -24,7 +24,7 @@ from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.observe.watched import watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
-_QUICK = 500.0  # ms: what dig got in that time, getent does not wait 4 s for
+_QUICK = 2000.0  # ms for all questions of a look-up: what dig got so, getent does not wait 4 s for
 
 
 @rule(
@@ -56,13 +56,17 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         if walked and not any(a.name.endswith(f".{suffix}.") for a in walked):
             raise Missing(f"no name under {suffix}, which it may wait for, was asked at {own.id}")
     asked = seen.ask(own, server=server)
-    if not all(symptoms.says_something(a) and (a.ms or 0.0) < _QUICK for a in asked):
-        return  # something is slow or lost for single questions, too
+    if not all(map(symptoms.says_something, asked)):
+        return  # single questions are lost, too
     id, total, rise = _insert_failed(seen, own.node)
     if id and total == 0:
         return  # no entry was ever lost to another
     pairs = {late: _pair(seen, own, server, name) for late, name, _ in waiting}
-    told = [(late, waited) for late, _, waited in waiting if pairs[late]]
+    told = [
+        (late, waited)
+        for late, name, waited in waiting
+        if pairs[late] and _takes(asked, name) < _QUICK
+    ]
     if not told:
         return
     yield Found(
@@ -116,6 +120,17 @@ def _insert_failed(seen: Observed, node: str) -> tuple[str, int, int]:
     if total is None:
         return "", 0, 0
     return host.id("counters"), total, counters.rise("insert_failed")
+
+
+def _takes(asked: Iterable[Answer], name: str) -> float:
+    """Milliseconds for all questions of a look-up, one after the other, at their slowest: the name
+    itself and with each search suffix."""
+    slowest: dict[tuple[str, str], float] = {}
+    for each in asked:
+        if each.name.startswith(name.rstrip(".") + "."):
+            key = each.name, each.type
+            slowest[key] = max(slowest.get(key, 0.0), each.ms or 0.0)
+    return sum(slowest.values())
 
 
 def _pair(seen: Observed, own: Vantage, server: str, name: str) -> tuple[Answer, ...]:

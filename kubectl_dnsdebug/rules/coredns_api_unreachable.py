@@ -126,11 +126,7 @@ def _unknown_services(seen: Observed) -> tuple[Answer, ...]:
         told = denials(seen, (a for a in seen.answers if a.server in seen.cluster_ips))
     except Missing:
         return ()
-    return tuple(
-        each.answer
-        for each in told
-        if (each.service.cluster_ips or each.service.external_name) and not each.remembered
-    )
+    return tuple(each.answer for each in told if not each.remembered)
 
 
 def _swallowed(seen: Observed, answer: Answer) -> bool:

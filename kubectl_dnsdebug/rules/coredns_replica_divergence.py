@@ -24,7 +24,7 @@ from kubectl_dnsdebug.observe import dns_servers, logs, symptoms
 from kubectl_dnsdebug.observe.intermittent import weak_replicas
 from kubectl_dnsdebug.observe.objects import Endpoint
 from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
-from kubectl_dnsdebug.observe.reach import proves_silence
+from kubectl_dnsdebug.observe.reach import no_chance, proves_silence
 from kubectl_dnsdebug.observe.watched import Series, What, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
 
@@ -84,6 +84,9 @@ def _now_and_then(
             )
         if all(reach.fine for reach in near):
             return None
+    shares = (_share(seen, places, ready, each) for each in (bad, sound))
+    if not no_chance(*(count for share in shares for count in share)):
+        return None
     other = next((e.pod for e in ready if e.ip == sound.server), "") or sound.server
     return Found(
         evidence=(bad.id, sound.id, *(id for reach in near for id in symptoms.ids(reach, most=1))),
@@ -100,6 +103,16 @@ def _now_and_then(
         confidence=Confidence.LIKELY,
         settles=f"the same questions, put for longer on {endpoint.node} itself",
     )
+
+
+def _share(
+    seen: Observed, places: list[Vantage], ready: list[Endpoint], series: Series
+) -> tuple[int, int]:
+    """How many questions to that DNS pod were lost, and how many were put: in the watch, and in the
+    diagnosis that follows. A way that loses questions of all takes its share there as well."""
+    after = [r for e in ready if e.ip == series.server for _, r in _asked(seen, places, e)]
+    lost, asked = sum(r.silent for r in after), sum(r.asked for r in after)
+    return series.lost + lost, series.asked + asked
 
 
 def _all_answers(seen: Observed) -> Iterator[Answer]:
@@ -212,10 +225,11 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
         pod = dns_servers.dns_pod(seen, endpoint.ip)
         heard = logs.upstream_errors(seen, pod, within=logs.FRESH) if pod else ()
         errors = [e for e in heard if e.name == answer.name]
-        if answer.status.is_silence and not errors and _loses(seen, answer.vantage):
+        told = errors and _loses_more(seen, places, endpoint)
+        if answer.status.is_silence and not told and _loses(seen, answer.vantage):
             raise Missing(
                 f"{answer.name} is lost at {endpoint.pod or endpoint.ip}, as other questions are "
-                "on that way: no word in its log tells one from the other"
+                "on that way: too few of them, or no word in its log, tell one from the other"
             )
         said = f" (its upstream {errors[-1].upstream}: {errors[-1].why})" if errors else ""
         return Found(
@@ -240,6 +254,15 @@ def _loses(seen: Observed, vantage: str) -> bool:
     return any(
         a.status.is_silence for a in seen.answers if a.vantage == vantage and "#reach." in a.id
     )
+
+
+def _loses_more(seen: Observed, places: list[Vantage], endpoint: Endpoint) -> bool:
+    """Whether more questions for names outside are lost at a DNS pod than for those that it knows
+    by itself: a network that loses packets takes its share of both."""
+    outside = [*_of(seen, places, endpoint, ("ext.",))]
+    own = [*_of(seen, places, endpoint, ("reach.",))]
+    lost, lost_own = (sum(a.status.is_silence for a in each) for each in (outside, own))
+    return no_chance(lost, len(outside), lost_own, len(own))
 
 
 def _upstreams_are_silent(seen: Observed, places: list[Vantage]) -> bool:

@@ -35,8 +35,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     except Missing:
         return  # without them a denial looks like any other
     for each in told:
-        # Services without an address may be denied for good.
-        if not each.remembered or each.kept <= 0 or not each.service.cluster_ips:
+        if not each.remembered or each.kept <= 0:
             continue
         yield Found(
             evidence=(each.answer.id, "services"),
