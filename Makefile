@@ -29,6 +29,7 @@ help: ## Show this list
 
 .PHONY: test
 test: lint cluster-ready frozen ## Everything: lint, types, unit tests, scenarios on a real cluster (root)
+	@$(CLUSTER) build --simulated
 	@$(PYTEST)
 
 .PHONY: check

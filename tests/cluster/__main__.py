@@ -21,7 +21,10 @@ def arguments() -> argparse.Namespace:
     def command(name: str, says: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=says, description=says)
 
-    command("build", "build programs and images, once; `up` does it too")
+    builds = command("build", "build programs and images, once; `up` does it too")
+    builds.add_argument(
+        "--simulated", action="store_true", help="and what plays the nodes that are simulated"
+    )
     up = command("up", "start a cluster; one of this index that runs is ended first")
     healthy = DnsSetup()
     up.add_argument("--domain", default=healthy.domain, help="cluster domain (%(default)s)")
@@ -51,6 +54,8 @@ def main() -> int:
             needs.check()
             build.kube()
             images.store()
+            if chosen.simulated:
+                build.kwok()
         case "up":
             cluster.up(
                 DnsSetup(

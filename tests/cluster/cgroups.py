@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,13 +81,14 @@ def _pids(group: Path) -> list[int]:
 def members(name: str, *, containing: str) -> list[int]:
     """The processes in groups below `name` whose own name contains this text."""
     roots = groups(name)
-    paths = [path for root in roots[:1] for path in root.rglob("*") if containing in str(path)]
-    return sorted(pid for path in paths if path.is_dir() for pid in _pids(path))
+    paths = [path for root in roots[:1] for path in _tree(root) if containing in str(path)]
+    return sorted(pid for path in paths for pid in _pids(path))
 
 
 def _tree(group: Path) -> list[Path]:
-    """The group and all below it, the deepest first."""
-    return sorted([group, *(p for p in group.rglob("*") if p.is_dir())], reverse=True)
+    """The group and all below it, the deepest first. Groups come and go meanwhile: os.walk passes
+    over those that are gone."""
+    return [Path(folder) for folder, _, _ in os.walk(group, topdown=False)]
 
 
 def remove(prefix: str, *, timeout: float = 10) -> None:

@@ -166,7 +166,7 @@ def _switch(cluster: Cluster, old: DnsSetup, new: DnsSetup) -> None:
         kubectl.delete("namespace", old.namespace)
     if (old.address, old.domain) != (new.address, new.domain):
         in_parallel([_kubelet_switch(cluster, node, new) for node in NODES])
-        _renew_shop(cluster)
+        renew_shop(cluster)
     wait_dns_pods(cluster)
     cluster.wait_dns()
 
@@ -187,7 +187,7 @@ def _kubelet_switch(cluster: Cluster, node: str, setup: DnsSetup) -> Callable[[]
     return lambda: cluster.agents(node).restart_kubelet(setup)
 
 
-def _renew_shop(cluster: Cluster) -> None:
+def renew_shop(cluster: Cluster) -> None:
     """Make the shop's pods anew: a pod keeps the resolv.conf that it began with."""
     shop = ("-n", apps.NAMESPACE)
     cluster.kubectl.delete("pod", "--all", *shop, "--grace-period=1")

@@ -22,31 +22,43 @@ from tests.scenarios.conftest import Ran, Tool
 WEB = ("watch", "pod/web", "-n", "shop", "--timeout", "60")
 
 
+Told = Callable[[str], None]
+
+
 @contextmanager
-def meanwhile(do: Callable[[], None], after: float) -> Iterator[None]:
-    """Do it so many seconds from now; what goes wrong there goes wrong here."""
+def meanwhile(do: Callable[[], None], after: float) -> Iterator[Told]:
+    """Do it so many seconds after the watch has begun to ask, which it tells of itself; what goes
+    wrong there goes wrong here."""
     wrong: list[BaseException] = []
+    asks, over = threading.Event(), threading.Event()
+
+    def told(line: str) -> None:
+        if re.search(r"watched .* [1-9]\d* questions", line):
+            asks.set()
 
     def later() -> None:
         try:
-            time.sleep(after)
-            do()
+            asks.wait()
+            if not over.wait(after):
+                do()
         except BaseException as error:
             wrong.append(error)
 
     thread = threading.Thread(target=later)
     thread.start()
     try:
-        yield
+        yield told
     finally:
+        over.set()
+        asks.set()
         thread.join()
     if wrong:
         raise wrong[0]
 
 
 @contextmanager
-def stuck(cluster: Cluster) -> Iterator[None]:
-    """In twelve seconds the Service has no rule on w1 for a moment, and flows keep what they get.
+def stuck(cluster: Cluster) -> Iterator[Told]:
+    """For a moment the Service has no rule on w1, and flows keep what they get.
 
     kube-proxy would mend that within seconds, so it is stuck.
     """
@@ -64,8 +76,8 @@ def stuck(cluster: Cluster) -> Iterator[None]:
 
     with paused(cluster, cluster.agents("w1").kube_proxy):
         try:
-            with meanwhile(flush, 12):
-                yield
+            with meanwhile(flush, 6) as told:
+                yield told
         finally:
             node.run("conntrack", "-D", "-p", "udp", "--orig-dst", server, check=False)
 
@@ -113,9 +125,9 @@ def test_one_dns_pod_that_is_silent(cluster: Cluster, tool: Tool) -> None:
 
 def test_a_dns_pod_that_is_silent_now_and_then(cluster: Cluster, tool: Tool) -> None:
     bad = dns_pod_on(cluster, "w1")["metadata"]
-    some = "INPUT -p udp --dport 53 -m statistic --mode random --probability 0.4 -j DROP"
+    some = "INPUT -p udp --dport 53 -m statistic --mode random --probability 0.5 -j DROP"
     with pod_iptables(cluster, bad["name"], bad["namespace"], some):
-        ran = tool(*WEB, "--for", "30s", "-o", "json")
+        ran = tool(*WEB, "--for", "40s", "-o", "json")
     assert (ran.code, ran.first) == (4, "coredns-replica-divergence"), ran.story()
     assert bad["name"] in ran.report["causes"][0]["message"], ran.story()
 
@@ -143,8 +155,8 @@ def test_losses_that_are_over_when_the_watch_ends(cluster: Cluster, tool: Tool) 
         with iptables(cluster, ("w1", "FORWARD -p udp --dport 53 -j DROP")):
             time.sleep(5)
 
-    with meanwhile(lose, 6):
-        ran = tool(*WEB, "--for", "20s", "-o", "json")
+    with meanwhile(lose, 2) as told:
+        ran = tool(*WEB, "--for", "20s", "-o", "json", told=told)
     assert ran.code == 3, ran.story()
     (reason,) = [e["reason"] for e in ran.report["unknown"] if e["rule"] == "unexplained"]
     assert "new ports" in reason, ran.story()
@@ -155,8 +167,8 @@ def test_losses_that_are_over_when_the_watch_ends(cluster: Cluster, tool: Tool) 
 
 def test_a_source_port_that_gets_stuck_in_the_middle(cluster: Cluster, tool: Tool) -> None:
     """As when a restart of the DNS pods leaves the Service without a rule for a moment."""
-    with stuck(cluster):
-        ran = tool(*WEB, "--for", "40s", "-o", "json")
+    with stuck(cluster) as told:
+        ran = tool(*WEB, "--for", "40s", "-o", "json", told=told)
     assert (ran.code, ran.first) == (4, "conntrack-stale-udp"), ran.story()
     (fixed,) = series(ran, "fixed")
     assert str(fixed["source_port"]) in ran.report["causes"][0]["message"], ran.story()
@@ -168,12 +180,14 @@ def test_a_dns_pod_that_is_replaced_stands_on_the_time_line(cluster: Cluster, to
     def replace() -> None:
         cluster.kubectl.delete("pod", pod["name"], "-n", pod["namespace"], "--grace-period=1")
 
-    with meanwhile(replace, 6):
-        ran = tool(*WEB, "--for", "20s", "-o", "json")
+    with meanwhile(replace, 2) as told:
+        ran = tool(*WEB, "--for", "20s", "-o", "json", told=told)
     wait_dns_pods(cluster)
-    told = [each["what"] for each in ran.report["watch"]["changes"]]
-    assert any(pod["name"] in what and "gone" in what for what in told), ran.story()
-    assert any(what.startswith("endpoint") and what.endswith(": ready") for what in told), told
+    changes = [each["what"] for each in ran.report["watch"]["changes"]]
+    assert any(pod["name"] in what and "gone" in what for what in changes), ran.story()
+    assert any(what.startswith("endpoint") and what.endswith(": ready") for what in changes), (
+        changes
+    )
     rules = {each["rule"] for each in ran.report["causes"]}
     assert rules <= {"coredns-placement-rollout"}, ran.story()
 
@@ -220,8 +234,9 @@ def test_a_pod_that_is_deleted_while_it_is_watched(cluster: Cluster, tool: Tool)
         def remove() -> None:
             cluster.kubectl.delete("pod", "victim", "-n", "shop", "--grace-period=0", "--force")
 
-        with meanwhile(remove, 9):
-            ran = tool("watch", "pod/victim", "-n", "shop", "--for", "30s", "-o", "json")
+        with meanwhile(remove, 4) as told:
+            args = ("watch", "pod/victim", "-n", "shop", "--for", "30s", "-o", "json")
+            ran = tool(*args, told=told)
     assert ran.code == 3, ran.story()
     assert "deleted while it was watched" in ran.out, ran.story()
     assert sum(each["asked"] for each in ran.report["watch"]["series"]), ran.story()
@@ -240,16 +255,16 @@ def test_a_race_that_comes_and_goes(cluster: Cluster, tool: Tool) -> None:
     """dig, which sends one question at a time, never loses one; getent waits now and then."""
     one_each = (
         "FORWARD -p udp --dport 53 -m conntrack --ctstate NEW -m hashlimit "
-        "--hashlimit-name dnsdebug-watch --hashlimit-mode srcip,srcport --hashlimit-above 1/min "
-        "--hashlimit-burst 1 -j DROP"
+        "--hashlimit-name dnsdebug-watch --hashlimit-mode srcip,srcport,dstip "
+        "--hashlimit-above 1/min --hashlimit-burst 1 -j DROP"
     )
 
     def race() -> None:
         with iptables(cluster, ("w1", one_each)):
             time.sleep(15)
 
-    with meanwhile(race, 6):
-        ran = tool(*WEB, "--for", "30s", "-o", "json")
+    with meanwhile(race, 2) as told:
+        ran = tool(*WEB, "--for", "30s", "-o", "json", told=told)
     assert (ran.code, ran.first) == (0, "conntrack-race"), ran.story()
     steps = [bar["step"] for bar in ran.report["watch"]["histogram"] if bar["lookups"]]
     assert any("second time" in step for step in steps), ran.story()

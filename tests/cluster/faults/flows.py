@@ -17,7 +17,7 @@ UNANSWERED = "-m conntrack --ctstate NEW"
 def race(cluster: Cluster) -> Iterator[None]:
     """Of two questions from one source port the second is lost, as when both make one entry."""
     one_each = (
-        "-m hashlimit --hashlimit-name dnsdebug-race --hashlimit-mode srcip,srcport "
+        "-m hashlimit --hashlimit-name dnsdebug-race --hashlimit-mode srcip,srcport,dstip "
         "--hashlimit-above 1/min --hashlimit-burst 1"
     )
     with iptables(cluster, ("w1", f"FORWARD -p udp --dport 53 {UNANSWERED} {one_each} -j DROP")):

@@ -38,6 +38,7 @@ def external_name_is_address(cluster: Cluster) -> Iterator[None]:
 def service_without_endpoints(cluster: Cluster) -> Iterator[None]:
     """DNS is right and the connection fails all the same."""
     with applied(cluster, apps.service("mail", selects="mail")):
+        sleep(2)  # for the DNS pods to hear of it: what they deny they deny for a while
         cluster.pod("web").expect("NOERROR", f"mail.{SUFFIX}")
         yield
 

@@ -197,12 +197,13 @@ def bridge_nf_off(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def ip_forward_off(cluster: Cluster) -> Iterator[None]:
-    """Set to 0 again and again, as by a hardening agent: the bridge plugin sets it for each pod."""
-    node, name = cluster.node("w1"), "hardening-w1"
-    path = "/proc/sys/net/ipv4/ip_forward"
-    loop = f"while :; do echo 0 > {path}; sleep 0.05; done"
+    """Set to 0 and kept so, as by a hardening agent: the bridge plugin, which sets it for each pod,
+    writes into a file that lies over it."""
+    node = cluster.node("w1")
+    path, lid = "/proc/sys/net/ipv4/ip_forward", node.folder / "ip_forward"
+    lid.write_text("1\n")
+    node.shell(f"echo 0 > {path}", f"mount --bind {lid} {path}")
     try:
-        cluster.daemons.start(name, [*node.inside(), "sh", "-c", loop])
         web = cluster.pod("web")
         local, remote = (dns_change.dns_pod_on(cluster, n)["status"]["podIP"] for n in WORKERS)
         wait_for(
@@ -214,8 +215,7 @@ def ip_forward_off(cluster: Cluster) -> Iterator[None]:
         cluster.host("w1").expect("NOERROR", KUBERNETES, server=remote)
         yield
     finally:
-        cluster.daemons.stop(name)
-        node.shell(f"echo 1 > {path}")
+        node.shell(f"umount {path}", f"echo 1 > {path}")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from time import sleep
 
 from tests.cluster import apps
 from tests.cluster.change import VICTIM, applied, kubelets, victim
@@ -131,6 +132,7 @@ def wrong_name(cluster: Cluster) -> Iterator[None]:
     payments["metadata"]["namespace"] = "billing"
     with applied(cluster, apps.namespace("billing"), payments):
         web = cluster.pod("web")
+        sleep(2)  # for the DNS pods to hear of it: what they deny they deny for a while
         bites(not web.getent("payments"), "payments resolves")
         bites(web.getent("payments.billing"), "payments.billing does not resolve")
         yield
