@@ -61,3 +61,20 @@ def test_what_each_denial_is_a_sign_of(made: str, slugs: set[str]) -> None:
         lambda data: json.loads(json.dumps(data).replace("06:34:01", made)),
     )
     assert {slug for slug in (MEMORY, LOST) if found(slug, evidence)} == slugs
+
+
+def test_another_kind_of_name_may_be_denied_for_good() -> None:
+    """An ExternalName that stands for an address has no record, however old it is."""
+    evidence = changed(
+        case("coredns-api-unreachable/coredns-api-lost"),
+        "services",
+        lambda data: {
+            "items": [
+                {**item, "spec": {"type": "ExternalName", "externalName": "203.0.113.77"}}
+                if item["metadata"]["name"] == "newcomer"
+                else item
+                for item in data["items"]
+            ]
+        },
+    )
+    assert not [slug for slug in (MEMORY, LOST) if found(slug, evidence)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -273,6 +274,11 @@ def test_a_dns_pod_that_is_silent_now_and_then() -> None:
     assert severity == "error"
     assert "coredns-a" in message
     assert "10 of 30" in message
+    # A way that loses every third question of all may well take four of these and none of those.
+    few = Watched()
+    few.also("direct", COREDNS_A, "..x.x.x..x")
+    few.also("direct", COREDNS_B, "." * 10)
+    assert not found_by(made(few), "coredns-replica-divergence")
     # Nothing tells the other node's DNS pod from the way to it.
     other = Watched()
     other.also("direct", COREDNS_A, "..." * 10)
@@ -305,6 +311,16 @@ def test_a_lookup_that_waits_where_no_question_is_lost() -> None:
     ((severity, message),) = found_by(made(place), "conntrack-race")
     assert severity == "warning"
     assert "2 of 8 times" in message
+    # What other questions take is no word of this one; what its own take may be all that it is.
+    for probe, told in (("ext", 1), ("reach", 0)):
+        evidence = made(place)
+        slow = tuple(
+            replace(each, out=re.sub(r"time: \d+ msec", "time: 2500 msec", each.out))
+            if each.probe.startswith(probe)
+            else each
+            for each in evidence.transcripts
+        )
+        assert len(found_by(replace(evidence, transcripts=slow), "conntrack-race")) == told
     place.also("fixed", SERVICE, "..x" * 5)
     assert not [*intermittent.stalls(watch_of(made(place)))]
 
