@@ -32,10 +32,12 @@ _FAILURES = (Status.SERVFAIL, Status.REFUSED, Status.TIMEOUT)
     remedy="Let the servers that own {name} answer AAAA with an empty NOERROR; until then a "
     "`template IN AAAA` with `rcode NOERROR` for that zone in the Corefile.",
     verify="dig {name} AAAA @{server}   # must be NOERROR at once, empty or not",
-    silent_when="A and AAAA are both answered, or both fail, or a single question got lost.",
+    silent_when="A and AAAA are both answered, or both fail, a single question got lost, or "
+    "others get lost as well.",
 )
 def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     own = seen.own(subject)
+    others_lost = any(a.status.is_silence and a.type != "AAAA" for a in seen.ask(own))
     for yes, no in _pairs(seen, subject):
         upstream = [
             a
@@ -46,6 +48,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         lost = [a for a in seen.ask(own, name=no.name, type="AAAA") if a.status in _FAILURES]
         if not upstream and chance.may_be(seen, own, lost, no.name):
             continue
+        if not upstream and others_lost and all(a.status.is_silence for a in lost):
+            continue  # the way loses other questions, too
         libc = symptoms.libc(seen, subject)
         yield Found(
             evidence=(yes.id, no.id, *(a.id for a in upstream[:1])),

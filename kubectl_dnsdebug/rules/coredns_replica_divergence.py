@@ -225,11 +225,11 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
         pod = dns_servers.dns_pod(seen, endpoint.ip)
         heard = logs.upstream_errors(seen, pod, within=logs.FRESH) if pod else ()
         errors = [e for e in heard if e.name == answer.name]
-        told = errors and _loses_more(seen, places, endpoint)
-        if answer.status.is_silence and not told and _loses(seen, answer.vantage):
+        asked = sum(e.ip == endpoint.ip for e, _ in results)
+        if _may_be_the_way(seen, places, endpoint, answer, bool(errors), asked):
             raise Missing(
-                f"{answer.name} is lost at {endpoint.pod or endpoint.ip}, as other questions are "
-                "on that way: too few of them, or no word in its log, tell one from the other"
+                f"{answer.name} is lost at {endpoint.pod or endpoint.ip}: too few questions, or no "
+                "word in its log, tell that from the loss of a packet on the way to it"
             )
         said = f" (its upstream {errors[-1].upstream}: {errors[-1].why})" if errors else ""
         return Found(
@@ -243,6 +243,24 @@ def _no_upstream(seen: Observed, places: list[Vantage], ready: list[Endpoint]) -
             settles="" if errors else "the log of that DNS pod",
         )
     return None
+
+
+def _may_be_the_way(
+    seen: Observed,
+    places: list[Vantage],
+    endpoint: Endpoint,
+    answer: Answer,
+    logged: bool,
+    asked: int,
+) -> bool:
+    """Whether what was lost may be so between us and the DNS pod: by the pod's own log, and by what
+    it loses of other questions."""
+    if not answer.status.is_silence:
+        return False
+    if not logged and asked < 2 and answer.transport is Transport.UDP:
+        return True
+    told = logged and _loses_more(seen, places, endpoint)
+    return not told and _loses(seen, answer.vantage)
 
 
 def _loses(seen: Observed, vantage: str) -> bool:
