@@ -125,7 +125,7 @@ def test_an_interruption_at_any_moment_leaves_nothing(tool: Tool, after: float) 
 
 
 def test_what_a_killed_sweep_leaves_is_found_and_removed(cluster: Cluster, tool: Tool) -> None:
-    process = tool.start("nodes", *HOME)
+    process = tool.start("nodes", *HOME, "--timeout", "30")
     for _ in range(80):
         time.sleep(0.1)
         if tool.leftovers():
@@ -133,10 +133,10 @@ def test_what_a_killed_sweep_leaves_is_found_and_removed(cluster: Cluster, tool:
     process.kill()
     process.communicate(timeout=30)
     left = cluster.kubectl.get("pods", *HOME, "-l", "app.kubernetes.io/managed-by=kubectl-dnsdebug")
-    assert left["items"]
-    assert all(0 < pod["spec"]["activeDeadlineSeconds"] <= 60 for pod in left["items"])
     assert tool("cleanup", *HOME, "--yes").code == 0
     assert not tool.leftovers()
+    assert left["items"]
+    assert all(0 < pod["spec"]["activeDeadlineSeconds"] <= 60 for pod in left["items"])
 
 
 def test_an_image_that_cannot_be_pulled(tool: Tool) -> None:
