@@ -149,6 +149,37 @@ def test_connections_of_ipvs(shell: list[str], tmp_path: Path) -> None:
 
 
 @each_shell
+@pytest.mark.parametrize("tool", ["conntrack", "ipvs"])
+def test_of_many_stale_entries_those_in_use_are_told(
+    shell: list[str], tmp_path: Path, tool: str
+) -> None:
+    """Every client leaves some behind when DNS pods go; the one that is stuck renews its own."""
+    table = tmp_path / "table"
+    script = (files("kubectl_dnsdebug.plan") / "host_flows.sh").read_text().replace("sleep 2", ":")
+    if tool == "ipvs":
+        row = "UDP 0AF40105 {:04X} 0A60000A 0035 0AF4024D 0035 UDP {:>8}\n"
+        script = script.replace("/proc/net/ip_vs_conn", str(table))
+        ask = f"connections {SERVICE} {PODS[0]}"
+    else:
+        row = (
+            "udp      17 {1} src=10.244.1.5 dst=10.96.0.10 sport={0} dport=53 src=10.244.2.77 "
+            "dst=10.244.1.5 sport=53 dport={0} mark=0 use=1\n"
+        )
+        ask = f"tool() {{ cat {table}; }}\nflows {SERVICE} {PODS[0]}"
+    table.write_text(
+        "".join(row.format(50_000 + n, 118 if n == 99 else n % 30) for n in range(200))
+    )
+    words = [*shell, "-c", f"set -f\n{script}\n{ask}"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    found = (host.connections if tool == "ipvs" else host.flows)(said.stdout)
+    assert found is not None
+    assert (found.total, len(found.told), len(found.later)) == (200, 60, 3)
+    assert (found.told[0].port, found.told[0].seconds) == (50_099, 118)
+    assert found.told[-1].seconds >= 20
+
+
+@each_shell
 def test_counters_without_the_tool(shell: list[str], tmp_path: Path) -> None:
     stat = tmp_path / "nf_conntrack"
     stat.write_text(

@@ -8,18 +8,43 @@ dotted() {
         echo "$1" | cut -c5-6))).$((0x${1#??????}))"
 }
 
+# latest FIELD: the lines by a number in them, the largest first: how long a flow is remembered yet
+# tells which were in use last. That of the field, or with 0 of the one before `src=`.
+latest() {
+    awk -v field="$1" '
+        {
+            at = field
+            if (!at) for (at = 1; at < NF && $(at + 1) !~ /^src=/; at++);
+            left = $at > 600 ? 600 : int($at)
+            line[left, count[left]++] = $0
+        }
+        END {
+            for (left = 600; left >= 0; left--)
+                for (i = 0; i < count[left]; i++) print line[left, i]
+        }'
+}
+
+# hexed IP: an IPv4 address as the table of IPVS prints it
+hexed() {
+    case $1 in *:*) echo "$1"; return ;; esac
+    printf '%02X' $(echo "$1" | tr . ' ')
+}
+
 # connected IP ENDPOINT...: what IPVS remembers of UDP flows to port 53 of an address, as `look`
 connected() {
-    want=$1 good=" $* " all=0 odd=0
-    while read -r kind client port server on to _ _ seconds _; do
-        [ "$kind $on" = "UDP 0035" ] || continue
-        [ "$(dotted "$server")" = "$want" ] || continue
-        to=$(dotted "$to") all=$((all + 1)) what=flow
-        case $good in *" $to "*) [ "$all" -le 8 ] || continue ;; *) what=odd odd=$((odd + 1)) ;; esac
-        [ "$odd" -le 60 ] || continue
-        echo "$what $(dotted "$client") $((0x$port)) $want $to $seconds"
-    done </proc/net/ip_vs_conn
-    echo "flows $all odd $odd"
+    server=$1 good=
+    for ip; do good="$good $(hexed "$ip")"; done
+    latest 9 </proc/net/ip_vs_conn | awk -v want="$(hexed "$server")" -v good="$good" '
+        BEGIN { many = split(good, ips, " "); for (i = 1; i <= many; i++) fine[ips[i]] = 1 }
+        $1 != "UDP" || $5 != "0035" || $4 != want { next }
+        { all++ }
+        $6 in fine { if (healthy++ < 3) print "flow", $2, $3, $6, $9; next }
+        { if (odd++ < 60) print "odd", $2, $3, $6, $9 }
+        END { print "flows", all + 0, "odd", odd + 0 }' |
+        while read -r what client port to seconds; do
+            [ "$what" != flows ] || { echo "$what $client $port $to"; continue; }
+            echo "$what $(dotted "$client") $((0x$port)) $server $(dotted "$to") $seconds"
+        done
 }
 
 # repeated COMMAND WORD...: what it prints, again and again while some flows are odd: those in use
@@ -77,8 +102,8 @@ filtered() {
     }
 }
 
-# look IP ENDPOINT...: the flows to an address; all whose answers do not come from an endpoint, and
-# a few others
+# look IP ENDPOINT...: the flows to an address; those whose answers do not come from an endpoint, up
+# to sixty that were in use last, and a few others
 look() {
     ip=$1
     shift
@@ -88,7 +113,7 @@ look() {
         [ -r /proc/net/nf_conntrack ] || { echo "$text"; return 127; }
         text=$(grep -F "dst=$ip " /proc/net/nf_conntrack | grep -w udp)
     fi
-    printf '%s\n' "$text" | awk -v good="$*" '
+    printf '%s\n' "$text" | latest 0 | awk -v good="$*" '
         BEGIN { count = split(good, ips, " ") }
         !/dport=/ { next }
         {
