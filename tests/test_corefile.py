@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.parse import corefile
@@ -368,6 +368,9 @@ def test_no_text_makes_it_fail(text: str) -> None:
 
 
 @given(TEXTS)
+@example("\x1b{ .")
+@example("\x1b etcd . {")
+@example("forward \ufeff")
 def test_keeping_twice_changes_nothing(text: str) -> None:
     once = corefile.allow_listed(text)
     assert corefile.allow_listed(once) == once

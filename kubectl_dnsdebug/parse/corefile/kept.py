@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
+from itertools import dropwhile
 
 from kubectl_dnsdebug.parse.corefile.blocks import is_standard
 from kubectl_dnsdebug.parse.corefile.parser import Token, take, tokens_of
@@ -64,6 +65,10 @@ def _kept(tokens: list[Token]) -> Iterator[Token]:
                 yield brace[0]
 
 
+def _is_plugin(word: str) -> bool:
+    return word in _KEPT or is_standard(word)
+
+
 def _judge(place: _In, words: list[Token], opened: bool) -> tuple[list[Token], _In]:
     """Which words of a statement to keep, and what its block is."""
     head = words[0].text if words else ""
@@ -75,8 +80,12 @@ def _judge(place: _In, words: list[Token], opened: bool) -> tuple[list[Token], _
         return words, _In.KEPT
     if is_standard(head) or (place is _In.SERVER and _DIRECTIVE.fullmatch(head)):
         return words[:1], _In.DROPPED
-    if place is _In.TOP and (opened or head.endswith("{")):
-        return [word for word in words if _ADDRESS.fullmatch(word.text)], _In.SERVER
+    # A brace that sticks to a word opens no block; what follows that word alone would be another.
+    glued = head.endswith("{") and bool(_ADDRESS.fullmatch(head))
+    if place is _In.TOP and (opened or glued):
+        addresses = (word for word in words if _ADDRESS.fullmatch(word.text))
+        # The name of a plugin that comes first would be one.
+        return [*dropwhile(lambda word: _is_plugin(word.text), addresses)], _In.SERVER
     return [], _In.HIDDEN
 
 

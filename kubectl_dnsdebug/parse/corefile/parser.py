@@ -32,8 +32,8 @@ def tokens_of(text: str, file: str = "") -> Iterator[Token]:
         start = match.start()
         if match[1] is not None:
             yield Token(match[1].replace('\\"', '"'), line, True, file)
-        elif match[3]:
-            yield Token(match[3].removeprefix("\ufeff"), line, False, file)
+        elif word := (match[3] or "").removeprefix("\ufeff"):
+            yield Token(word, line, False, file)
 
 
 def take(tokens: list[Token]) -> list[Token]:
