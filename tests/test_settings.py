@@ -9,7 +9,6 @@ import click
 import pytest
 
 from kubectl_dnsdebug import cli
-from kubectl_dnsdebug.model import PATIENCE
 from kubectl_dnsdebug.terminal import settings
 
 WORDS = ["pod/web"]
@@ -35,7 +34,7 @@ def test_without_a_file_the_default_counts(file: Path) -> None:
     assert not file.exists()
     assert given()["image"] == settings.DEFAULT_IMAGE
     assert given()["pull_secrets"] == ()
-    assert given()["timeout"] == PATIENCE
+    assert given()["timeout"] == 60.0
 
 
 def test_a_flag_wins_over_the_environment_that_over_the_file(

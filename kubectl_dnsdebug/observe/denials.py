@@ -7,7 +7,7 @@ it is a server that does not know what the API has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kubectl_dnsdebug.model import Answer, Status
@@ -54,10 +54,10 @@ def denials(seen: Observed, answers: Iterable[Answer]) -> tuple[Denial, ...]:
         Denial(
             answer=answer,
             service=service,
-            kept=float(kept - left),
+            kept=kept,
             left=left,
             service_age=service_age,
-            age=service_age + _moment(seen, answer) - (kept - left),
+            age=service_age + _moment(seen, answer) - kept,
         )
         for answer in answers
         if answer.status is Status.NXDOMAIN and answer.name in made
@@ -66,14 +66,15 @@ def denials(seen: Observed, answers: Iterable[Answer]) -> tuple[Denial, ...]:
     )
 
 
-def _memory(answer: Answer, domain: str) -> list[tuple[int, int]]:
-    """For how many seconds the server keeps the denial, and how many are left; at most one pair."""
-    return [
-        (int(last), record.ttl)
-        for record in answer.authority
-        if record.type == "SOA" and is_under(record.name, domain)
-        if (last := record.data.split()[-1]).isdecimal() and int(last) >= record.ttl
-    ][:1]
+def _memory(answer: Answer, domain: str) -> Iterator[tuple[float, int]]:
+    """For how many seconds the server has kept the denial, and how many are left; once at most."""
+    for record in answer.authority:
+        if record.type != "SOA" or not is_under(record.name, domain):
+            continue
+        last = record.data.split()[-1]
+        if last.isdecimal() and int(last) >= record.ttl:
+            yield float(int(last) - record.ttl), record.ttl
+            return
 
 
 def _moment(seen: Observed, answer: Answer) -> float:

@@ -84,8 +84,7 @@ def _now_and_then(
             )
         if all(reach.fine for reach in near):
             return None
-    shares = (_share(seen, places, ready, each) for each in (bad, sound))
-    if not no_chance(*(count for share in shares for count in share)):
+    if not no_chance(*_share(seen, places, ready, bad), *_share(seen, places, ready, sound)):
         return None
     other = next((e.pod for e in ready if e.ip == sound.server), "") or sound.server
     return Found(

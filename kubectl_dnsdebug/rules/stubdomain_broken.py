@@ -31,8 +31,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     for forward in seen.forwards:
         through, direct = _asked(seen, forward.zone)
         if direct and not through:
-            for subject in seen.looked_from:
-                seen.own(subject)  # raises Missing: it would have asked the cluster's DNS
+            for each in seen.looked_from:
+                seen.own(each)  # raises Missing: it would have asked the cluster's DNS
         if not through or any(map(symptoms.says_something, through)):
             continue
         if _resolves(seen, forward.zone):

@@ -54,8 +54,8 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
                 )
                 return
     if failed:
-        for subject in seen.looked_from:
-            seen.default(subject)  # raises Missing: it would have asked the upstreams
+        for each in seen.looked_from:
+            seen.default(each)  # raises Missing: it would have asked the upstreams
 
 
 def _weak(seen: Observed, name: str) -> bool:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import copy
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from tests.cluster import apps, cgroups
-from tests.cluster.cluster import Cluster, in_parallel
+from tests.cluster.cluster import Cluster
 from tests.cluster.probe import Vantage
-from tests.cluster.shell import ClusterError, run, wait_for
+from tests.cluster.shell import ClusterError, run
 
 VICTIM = "victim"
 
@@ -81,34 +80,11 @@ def replaced(
 @contextmanager
 def kubelets(cluster: Cluster, *nodes: str, **overrides: Any) -> Iterator[None]:
     """Another configuration of these kubelets; seen by pods made from now on."""
-    setup = cluster.setup
-
-    def restart(fields: Mapping[str, Any]) -> None:
-        before = {node: _heard(cluster, node)["lastHeartbeatTime"] for node in nodes}
-        in_parallel(
-            [partial(cluster.agents(node).restart_kubelet, setup, **fields) for node in nodes]
-        )
-        for node, last in before.items():
-            back = partial(_is_back, cluster, node, last)
-            wait_for(f"{node} is ready again", back, timeout=60, interval=0.3)
-
     try:
-        restart(overrides)
+        cluster.restart_kubelets(nodes, cluster.setup, **overrides)
         yield
     finally:
-        restart({})
-
-
-def _heard(cluster: Cluster, node: str) -> Object:
-    """What its kubelet last said of being ready."""
-    conditions: list[Object] = cluster.kubectl.get("node", node)["status"]["conditions"]
-    return next(each for each in conditions if each["type"] == "Ready")
-
-
-def _is_back(cluster: Cluster, node: str, last: str) -> bool:
-    """Whether it has called itself ready since; the first that a new kubelet says may be no."""
-    heard = _heard(cluster, node)
-    return bool(heard["status"] == "True" and heard["lastHeartbeatTime"] != last)
+        cluster.restart_kubelets(nodes, cluster.setup)
 
 
 @contextmanager

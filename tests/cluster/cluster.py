@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.cluster import apps, build, cgroups, dns_setup, images, needs, network, pki
 from tests.cluster.control_plane import ControlPlane
@@ -204,6 +205,26 @@ class Cluster:
         agents.create_cgroup()
         agents.start_containerd(store)
         agents.wait_containerd()
+
+    def restart_kubelets(self, nodes: Iterable[str], setup: DnsSetup, **overrides: Any) -> None:
+        """Give these another configuration, and wait until they call their nodes ready: the first
+        that a new kubelet says may be that it is not."""
+        last = {node: self._heard(node)["lastHeartbeatTime"] for node in nodes}
+        in_parallel(
+            [partial(self.agents(node).restart_kubelet, setup, **overrides) for node in last]
+        )
+
+        def is_back(node: str) -> bool:
+            heard = self._heard(node)
+            return bool(heard["status"] == "True" and heard["lastHeartbeatTime"] != last[node])
+
+        for node in last:
+            wait_for(f"{node} is ready again", partial(is_back, node), timeout=60, interval=0.3)
+
+    def _heard(self, node: str) -> dict[str, Any]:
+        """What the kubelet last said of being ready."""
+        conditions: list[dict[str, Any]] = self.kubectl.get("node", node)["status"]["conditions"]
+        return next(each for each in conditions if each["type"] == "Ready")
 
     def wait_ready(self, timeout: float = 180) -> None:
         """Wait for every node, the DNS pods, the shop and an answer from DNS."""

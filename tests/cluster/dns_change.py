@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.cluster import apps, dns_setup
-from tests.cluster.cluster import Cluster, in_parallel
+from tests.cluster.cluster import Cluster
 from tests.cluster.dns_setup import DnsSetup
 from tests.cluster.layout import NODES
 from tests.cluster.shell import wait_for
@@ -165,7 +165,7 @@ def _switch(cluster: Cluster, old: DnsSetup, new: DnsSetup) -> None:
     if old.namespace not in (new.namespace, "kube-system"):
         kubectl.delete("namespace", old.namespace)
     if (old.address, old.domain) != (new.address, new.domain):
-        in_parallel([_kubelet_switch(cluster, node, new) for node in NODES])
+        cluster.restart_kubelets(NODES, new)
         renew_shop(cluster)
     wait_dns_pods(cluster)
     cluster.wait_dns()
@@ -181,10 +181,6 @@ def _by_key(setup: DnsSetup) -> dict[tuple[str, str, str], Object]:
 
 def _selector(setup: DnsSetup) -> str:
     return ",".join(f"{key}={value}" for key, value in setup.labels.items())
-
-
-def _kubelet_switch(cluster: Cluster, node: str, setup: DnsSetup) -> Callable[[], None]:
-    return lambda: cluster.agents(node).restart_kubelet(setup)
 
 
 def renew_shop(cluster: Cluster) -> None:
