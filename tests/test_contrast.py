@@ -50,6 +50,30 @@ def test_a_few_lost_questions_accuse_no_bridge(most: int, outcome: Outcome) -> N
     assert verdict(seen, "bridge-nf-off", "node/w1").outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("udp", "tcp", "outcome"),
+    [(1, 1, Outcome.FOUND), (1, 0, Outcome.CLEAR), (0, 2, Outcome.CLEAR), (0, 0, Outcome.CLEAR)],
+)
+def test_where_the_setting_is_seen_two_losses_of_any_transport_tell(
+    udp: int, tcp: int, outcome: Outcome
+) -> None:
+    """Half of the questions are lost: of ten over UDP no more than one once in ninety runs. All
+    over TCP alone would be another cause."""
+    whole = rule_cases.load(rule_cases.CASES / "bridge-nf-off" / "nodes-deep" / "evidence.json")
+    said = {t.id: t for t in whole.transcripts}
+    reaches = [a for a in Observed(whole).answers if "#reach." in a.id]
+    some = {(a.transport, a.status): said[a.id] for a in reaches if a.server == SERVICE}
+    left = {Transport.UDP: udp, Transport.TCP: tcp}
+    for each in reaches:
+        if each.server == SERVICE and each.vantage in ("control:shop@w1", "default:shop@w1"):
+            lost = left[each.transport] > 0
+            left[each.transport] -= lost
+            like = some[each.transport, Status.TIMEOUT if lost else Status.NOERROR]
+            said[each.id] = replace(said[each.id], out=like.out, exit_code=like.exit_code)
+    seen = Observed(replace(whole, transcripts=tuple(said.values())))
+    assert verdict(seen, "bridge-nf-off", "node/w1").outcome is outcome
+
+
 def test_one_pods_bad_luck_is_no_node_without_rules() -> None:
     """Of two DNS pods the control pod met the bridged one each time, the others did not."""
     recorded = rule_cases.read(rule_cases.CASES / "bridge-nf-off" / "bridge-nf-off")

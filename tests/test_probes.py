@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_dnsdebug.model import Evidence, Fact, Request, Role, State
-from kubectl_dnsdebug.observe.objects import Pod, read_pod
+from kubectl_dnsdebug.observe.objects import Pod, plain_pod, read_pod
 from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.plan.probe import Plan, Probe
 from kubectl_dnsdebug.plan.probes import plan
@@ -221,6 +221,16 @@ def test_what_each_place_is_for(role: Role, starts: set[str], never: set[str]) -
     assert starts <= purposes
     assert not never & purposes
     assert made.cost < target().cost or role is Role.SIBLING
+
+
+def test_where_no_target_asks_beside_it_a_place_asks_more() -> None:
+    """Where half are lost, of few questions chance spares too many to tell."""
+    seen, pod = evidence()
+    service = "reach.udp.10.96.0.10"
+    for role, beside_a_target, of_a_node in ((Role.CONTROL, 6, 8), (Role.DEFAULT, 4, 6)):
+        places = (pod, plain_pod(pod.namespace, pod.node))
+        times = [by_id(plan(seen, role, each))[service].times for each in places]
+        assert times == [beside_a_target, of_a_node]
 
 
 def test_a_plan_has_no_dice() -> None:

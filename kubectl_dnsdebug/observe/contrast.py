@@ -52,17 +52,19 @@ def only_by_service(
         )
 
 
-def asked_by_pods(seen: Observed, node: str, server: str) -> Reach:
-    """Every question over UDP of pods of the node to the Service, but of those that get nowhere at
-    all: of six questions that one place asks, chance may lose none where half are lost."""
+def asked_by_pods(
+    seen: Observed, node: str, server: str, transport: Transport = Transport.UDP
+) -> Reach:
+    """Every question of pods of the node to the Service, but of those that get nowhere at all: of
+    six questions that one place asks, chance may lose none where half are lost."""
     found: list[Answer] = []
     for place in seen.evidence.vantages:
         if place.node != node or place.role not in _PODS or _on_host_network(seen, place):
             continue
         direct = symptoms.replicas_seen(seen, place)
         if not direct or not all(reach.dead for _, reach in direct):
-            found += seen.ask(place, server=server, transport=Transport.UDP, probe="reach.")
-    return Reach(server, Transport.UDP, tuple(found))
+            found += seen.ask(place, server=server, transport=transport, probe="reach.")
+    return Reach(server, transport, tuple(found))
 
 
 def own_way_loses(seen: Observed, node: str, server: str) -> bool:

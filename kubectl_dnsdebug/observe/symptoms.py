@@ -188,9 +188,9 @@ def place(seen: Observed, node: Subject) -> Vantage:
         raise
 
 
-def lossy(reach: Reach) -> bool:
+def lossy(*reaches: Reach) -> bool:
     """Whether questions get lost on the way: more than the one that a busy machine may lose."""
-    return reach.silent > 1
+    return sum(reach.silent for reach in reaches) > 1
 
 
 def local_policy(seen: Observed, server: str) -> bool:

@@ -25,6 +25,7 @@ from kubectl_dnsdebug.plan.stage import DOMAIN_HOLE, TCP, UDP, Server, Stage, fa
 _WORD = re.compile(r"[!-~]+")
 # Questions to a ClusterIP: all fail by chance, at a loss of one half, once in 256 runs.
 FRESH_PORTS = 8
+BESIDE = 6  # of a place beside the one that matters
 OWN_PORTS = 12  # of the node itself, where one loss is none: fewer than two come once in 315 runs
 MOST_IN_FULL = 2  # addresses of Services
 # Where hosts keep the file that the kubelet should hand out: their own, and those with the real
@@ -67,9 +68,11 @@ def reach(stage: Stage) -> Iterator[Probe]:
     if own_way:
         often, few = OWN_PORTS, 1
     elif stage.by_host_file:
-        often, few = 4, 1
+        often, few = (BESIDE if stage.of_node else 4), 1
+    elif stage.is_target and not stage.frugal:
+        often, few = FRESH_PORTS, 3
     else:
-        often, few = (FRESH_PORTS, 3) if stage.is_target and not stage.frugal else (6, 2)
+        often, few = (FRESH_PORTS if stage.of_node else BESIDE), 2
     for place, server in enumerate(stage.services):
         # Both families of the Service in use; of those behind it only whether they answer.
         udp, tcp = (often, few) if place < MOST_IN_FULL else (2, 1)

@@ -61,6 +61,11 @@ class Stage:
         return self.role in TARGETS
 
     @property
+    def of_node(self) -> bool:
+        """Whether a node itself is looked at: then no target asks beside these places."""
+        return not self.pod.name
+
+    @property
     def by_host_file(self) -> bool:
         """Whether the place is given the host's resolv.conf, not the cluster's DNS."""
         return self.role in HOSTS_FILE

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import Confidence, Missing, Role, Scope, Severity, Subject
+from kubectl_dnsdebug.model import (
+    Confidence,
+    Missing,
+    Role,
+    Scope,
+    Severity,
+    Subject,
+    Transport,
+    Vantage,
+)
 from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.host import BRIDGE_NF, BRIDGE_NF6
-from kubectl_dnsdebug.observe.observed import Observed
+from kubectl_dnsdebug.observe.observed import Observed, Reach
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -36,10 +45,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.is_only_witness(seen, subject):
         return
     for service in symptoms.service_reach(seen, place):
-        reach = service
-        if place.role is Role.CONTROL:
-            reach = contrast.asked_by_pods(seen, subject.name, service.server)
-        if not symptoms.lossy(reach) or reach.saw(*symptoms.INSTANT):
+        reach, over_tcp = (_asked(seen, place, service.server, each) for each in Transport)
+        # Both transports lose alike, so both count: of few questions chance may spare nearly all.
+        if not reach.silent or not symptoms.lossy(reach, over_tcp):
+            continue
+        if reach.saw(*symptoms.INSTANT):
             continue
         direct = symptoms.replicas(seen, place)
         if not direct.local or not direct.all_fine:
@@ -61,7 +71,11 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             share = sum(homes) / len(homes)
             contrast.only_by_service(seen, subject, reach.server, own_way=True, share=share)
         yield Found(
-            evidence=(*sysctl, *symptoms.ids(reach), *(symptoms.ids(r)[0] for _, r in direct.all)),
+            evidence=(
+                *sysctl,
+                *symptoms.ids(reach, over_tcp),
+                *(symptoms.ids(r)[0] for _, r in direct.all),
+            ),
             args={
                 "node": subject.name,
                 "server": reach.server,
@@ -71,6 +85,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             confidence=Confidence.CERTAIN if sysctl else Confidence.LIKELY,
             settles="" if sysctl else "the sysctl on the node (--deep)",
         )
+
+
+def _asked(seen: Observed, place: Vantage, server: str, transport: Transport) -> Reach:
+    """What pods there asked the Service; of a plain pod's node all that its pods asked."""
+    if place.role is Role.CONTROL:
+        return contrast.asked_by_pods(seen, place.node, server, transport)
+    asked = seen.ask(place, server=server, transport=transport, probe="reach.")
+    return Reach(server, transport, asked)
 
 
 def _sysctl(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str | None]:
