@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from tests.cluster import apps
 from tests.cluster.change import applied
@@ -24,8 +23,18 @@ def _stuck(cluster: Cluster, words: str) -> Iterator[None]:
     """A pod on w1 that does not start, for the reason that its events tell, in one way or another:
     by the kubelet before it asks the runtime, or by the runtime."""
     cluster.kubectl("delete", "events", "-n", apps.NAMESPACE, "--all")
-    with applied(cluster, apps.pod("victim", node="w1")):
-        told = partial(_has_event, cluster, words)
+    victim = apps.pod("victim", node="w1")
+
+    def told() -> bool:
+        if cluster.kubectl.pods(apps.NAMESPACE, "victim")["status"].get("phase") == "Running":
+            # The runtime had not noticed yet; the kubelet looks at a pod that runs once a minute.
+            cluster.kubectl.delete(
+                "pod", "victim", "-n", apps.NAMESPACE, "--grace-period=0", "--force"
+            )
+            cluster.kubectl.apply(victim)
+        return _has_event(cluster, words)
+
+    with applied(cluster, victim):
         wait_for(f"does not bite: an event of {words!r}", told, timeout=60, interval=0.5)
         yield
 
