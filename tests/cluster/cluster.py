@@ -7,7 +7,7 @@ import os
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -164,7 +164,10 @@ class Cluster:
         began = time.monotonic()
         with build.locked(self.layout.home / f"cluster{self.layout.index}.lock"):
             self._down()
-            self._up(setup, kube, store, owner)
+            try:
+                self._up(setup, kube, store, owner)
+            except ClusterError as wrong:
+                raise ClusterError("\n".join((str(wrong), *self._ended()))) from None
         says(f"cluster {self.layout.index} is up after {time.monotonic() - began:.1f} s")
 
     def _up(self, setup: DnsSetup, kube: Path, store: Path, owner: str) -> None:
@@ -200,6 +203,13 @@ class Cluster:
         self.wait_ready()
         (self.layout.state / "ready").touch()
 
+    def _ended(self) -> Iterator[str]:
+        """Of each daemon that does not run any more the end of its log."""
+        for name in self.daemons.names():
+            if self.daemons.pid(name) is None:
+                log = self.layout.log(name).read_text(errors="replace").splitlines()
+                yield "\n".join((f"{name} has ended; its log ends with", *log[-5:]))
+
     def _start_runtime(self, node: str, store: Path) -> None:
         agents = self.agents(node)
         agents.create_cgroup()
@@ -229,11 +239,13 @@ class Cluster:
     def wait_ready(self, timeout: float = 180) -> None:
         """Wait for every node, the DNS pods, the shop and an answer from DNS."""
         setup, kubectl = self.setup, self.kubectl
-        wait_for(
-            "every node registers",
-            lambda: kubectl("get", "nodes", "-o", "name").count("node/") == len(NODES),
-            timeout=timeout,
-        )
+
+        def registered() -> bool:
+            for name in self.daemons.names():
+                self.daemons.require(name)
+            return kubectl("get", "nodes", "-o", "name").count("node/") == len(NODES)
+
+        wait_for("every node registers", registered, timeout=timeout)
         kubectl.wait("condition=Ready", "node", "--all", timeout=timeout)
         shop = ("-n", apps.NAMESPACE)
         for wanted in ((setup.namespace, "coredns"), (apps.NAMESPACE, "front")):

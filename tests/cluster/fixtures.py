@@ -16,6 +16,7 @@ import pytest
 from tests.cluster import guard
 from tests.cluster.cluster import Cluster
 from tests.cluster.daemons import identity
+from tests.cluster.shell import ClusterError
 
 
 def of_worker(index: int, worker: str) -> int:
@@ -30,6 +31,15 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _start(cluster: Cluster, owner: str) -> None:
+    """Nobody supervises its daemons: where one gives up at the start, all begin once more."""
+    try:
+        cluster.up(owner=owner, says=_say)
+    except ClusterError as wrong:
+        _say(f"{wrong}\nonce more, from nothing")
+        cluster.up(owner=owner, says=_say)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The test cluster, healthy and ready."""
@@ -38,7 +48,7 @@ def cluster() -> Iterator[Cluster]:
     if owner:
         guard.post(running, owner)
     if not (keep and running.running):
-        running.up(owner=owner, says=_say)
+        _start(running, owner)
     try:
         yield running
     finally:
