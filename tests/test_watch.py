@@ -30,7 +30,7 @@ from kubectl_dnsdebug.report.report import Report, build
 from kubectl_dnsdebug.rules import RULES
 from kubectl_dnsdebug.terminal.watching import seconds
 from tests import reports
-from tests.reports import API, CONF, COREDNS_A, COREDNS_B, SERVICE, Place
+from tests.reports import API, CONF, COREDNS_A, COREDNS_B, DEAD, OUTSIDE, SERVICE, Place
 
 GOOD = 400  # microseconds of an answer
 DIG = ("dig", "-u", "-q", API, "-t", "A")
@@ -274,6 +274,10 @@ def test_a_dns_pod_that_is_silent_now_and_then() -> None:
     assert severity == "error"
     assert "coredns-a" in message
     assert "10 of 30" in message
+    # A question about a name outside that it loses afterwards, too, takes nothing away from it.
+    place.transcripts = [t for t in place.transcripts if t.probe != f"ext.{COREDNS_A}"]
+    place.ask("ext", COREDNS_A, OUTSIDE, DEAD)
+    assert [told for _, told in found_by(made(place), "coredns-replica-divergence")] == [message]
     # A way that loses every third question of all may well take four of these and none of those.
     few = Watched()
     few.also("direct", COREDNS_A, "..x.x.x..x")

@@ -6,7 +6,8 @@ state, another Corefile, an upstream that it alone does not reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from kubectl_dnsdebug.model import (
     Answer,
@@ -27,6 +28,8 @@ from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import no_chance, proves_silence
 from kubectl_dnsdebug.observe.watched import Series, What, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
+
+_Find = Callable[[Observed, list[Vantage], list[Endpoint]], Found | None]
 
 
 @rule(
@@ -58,13 +61,14 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     ready = [e for e in seen.dns_endpoints if e.ready]
     if len(ready) < 2:
         return
-    for find in (_silent, _other_answers, _no_upstream):
-        found = find(seen, places, ready)
-        if found:
+    finds: list[_Find] = [_silent, _other_answers, _no_upstream]
+    if weak:
+        # Before the last: one that is silent now and then loses questions about any name.
+        finds.insert(2, partial(_now_and_then, bad=weak[0], sound=weak[1]))
+    for find in finds:
+        if found := find(seen, places, ready):
             yield found
             return
-    if weak and (found := _now_and_then(seen, places, ready, *weak)):
-        yield found
 
 
 def _now_and_then(

@@ -137,7 +137,7 @@ def test_losses_on_the_way_that_no_cause_explains_are_never_healthy(
 ) -> None:
     some = "FORWARD -p udp --dport 53 -m statistic --mode random --probability 0.3 -j DROP"
     with iptables(cluster, ("w1", some)):
-        ran = tool(*WEB, "--for", "20s", "-o", "json")
+        ran = tool(*WEB, "--for", "40s", "-o", "json")
     assert ran.code in (3, 4), ran.story()
     rows = [each for what in ("fresh", "fixed", "direct") for each in series(ran, what)]
     loss = sum(each["lost"] for each in rows) / sum(each["asked"] for each in rows)
