@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from kubectl_dnsdebug.model import Answer, Missing, Role, Subject, Transport, Vantage
 from kubectl_dnsdebug.model import node as on
 from kubectl_dnsdebug.observe import symptoms
@@ -52,19 +54,28 @@ def only_by_service(
         )
 
 
-def asked_by_pods(
-    seen: Observed, node: str, server: str, transport: Transport = Transport.UDP
+def asked(
+    seen: Observed, place: Vantage, server: str, transport: Transport = Transport.UDP
 ) -> Reach:
-    """Every question of pods of the node to the Service, but of those that get nowhere at all: of
-    six questions that one place asks, chance may lose none where half are lost."""
+    """What that place asked the Service; for a node's plain pod every question of the node's pods,
+    but of those that get nowhere at all: of six questions that one place asks, chance may lose none
+    where half are lost."""
+    places: Iterable[Vantage] = (
+        _pods_that_get_somewhere(seen, place.node) if place.role is Role.CONTROL else [place]
+    )
     found: list[Answer] = []
+    for each in places:
+        found += seen.ask(each, server=server, transport=transport, probe="reach.")
+    return Reach(server, transport, tuple(found))
+
+
+def _pods_that_get_somewhere(seen: Observed, node: str) -> Iterator[Vantage]:
     for place in seen.evidence.vantages:
         if place.node != node or place.role not in _PODS or _on_host_network(seen, place):
             continue
         direct = symptoms.replicas_seen(seen, place)
         if not direct or not all(reach.dead for _, reach in direct):
-            found += seen.ask(place, server=server, transport=transport, probe="reach.")
-    return Reach(server, transport, tuple(found))
+            yield place
 
 
 def own_way_loses(seen: Observed, node: str, server: str) -> bool:

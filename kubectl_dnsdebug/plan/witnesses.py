@@ -72,7 +72,7 @@ def _loses_by_service_alone(seen: Observed, pod: Pod) -> bool:
         place = seen.control(pod.subject)
         replicas = symptoms.replicas(seen, place)
         return replicas.all_fine and any(
-            symptoms.lossy(contrast.asked_by_pods(seen, pod.node, reach.server))
+            symptoms.lossy(contrast.asked(seen, place, reach.server))
             for reach in symptoms.service_reach(seen, place)
         )
     except Missing:

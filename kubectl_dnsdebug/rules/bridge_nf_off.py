@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubectl_dnsdebug.model import (
-    Confidence,
-    Missing,
-    Role,
-    Scope,
-    Severity,
-    Subject,
-    Transport,
-    Vantage,
-)
+from kubectl_dnsdebug.model import Confidence, Missing, Scope, Severity, Subject, Transport
 from kubectl_dnsdebug.observe import contrast, symptoms
 from kubectl_dnsdebug.observe.host import BRIDGE_NF, BRIDGE_NF6
-from kubectl_dnsdebug.observe.observed import Observed, Reach
+from kubectl_dnsdebug.observe.observed import Observed
 from kubectl_dnsdebug.reason.rule import Found, rule
 
 
@@ -45,11 +36,10 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     if symptoms.is_only_witness(seen, subject):
         return
     for service in symptoms.service_reach(seen, place):
-        reach, over_tcp = (_asked(seen, place, service.server, each) for each in Transport)
+        reach, over_tcp = (contrast.asked(seen, place, service.server, each) for each in Transport)
         # Both transports lose alike, so both count: of few questions chance may spare nearly all.
-        if not reach.silent or not symptoms.lossy(reach, over_tcp):
-            continue
-        if reach.saw(*symptoms.INSTANT):
+        lossy = reach.silent and symptoms.lossy(reach, over_tcp)
+        if not lossy or reach.saw(*symptoms.INSTANT):
             continue
         direct = symptoms.replicas(seen, place)
         if not direct.local or not direct.all_fine:
@@ -73,7 +63,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
         yield Found(
             evidence=(
                 *sysctl,
-                *symptoms.ids(reach, over_tcp),
+                *symptoms.ids(*(each for each in (reach, over_tcp) if each.silent)),
                 *(symptoms.ids(r)[0] for _, r in direct.all),
             ),
             args={
@@ -85,14 +75,6 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
             confidence=Confidence.CERTAIN if sysctl else Confidence.LIKELY,
             settles="" if sysctl else "the sysctl on the node (--deep)",
         )
-
-
-def _asked(seen: Observed, place: Vantage, server: str, transport: Transport) -> Reach:
-    """What pods there asked the Service; of a plain pod's node all that its pods asked."""
-    if place.role is Role.CONTROL:
-        return contrast.asked_by_pods(seen, place.node, server, transport)
-    asked = seen.ask(place, server=server, transport=transport, probe="reach.")
-    return Reach(server, transport, asked)
 
 
 def _sysctl(seen: Observed, subject: Subject, server: str) -> tuple[tuple[str, ...], str | None]:

@@ -6,8 +6,7 @@ state, another Corefile, an upstream that it alone does not reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 from kubectl_dnsdebug.model import (
     Answer,
@@ -28,8 +27,6 @@ from kubectl_dnsdebug.observe.observed import TARGETS, Observed, Reach
 from kubectl_dnsdebug.observe.reach import no_chance, proves_silence
 from kubectl_dnsdebug.observe.watched import Series, What, watched
 from kubectl_dnsdebug.reason.rule import Found, rule
-
-_Find = Callable[[Observed, list[Vantage], list[Endpoint]], Found | None]
 
 
 @rule(
@@ -61,14 +58,15 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     ready = [e for e in seen.dns_endpoints if e.ready]
     if len(ready) < 2:
         return
-    finds: list[_Find] = [_silent, _other_answers, _no_upstream]
-    if weak:
+    found = (
+        _silent(seen, places, ready)
+        or _other_answers(seen, places, ready)
         # Before the last: one that is silent now and then loses questions about any name.
-        finds.insert(2, partial(_now_and_then, bad=weak[0], sound=weak[1]))
-    for find in finds:
-        if found := find(seen, places, ready):
-            yield found
-            return
+        or (_now_and_then(seen, places, ready, *weak) if weak else None)
+        or _no_upstream(seen, places, ready)
+    )
+    if found:
+        yield found
 
 
 def _now_and_then(

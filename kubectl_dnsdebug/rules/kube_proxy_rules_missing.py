@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from kubectl_dnsdebug.model import (
     Confidence,
     Missing,
-    Role,
     Scope,
     Severity,
     Status,
@@ -43,9 +42,7 @@ def check(seen: Observed, subject: Subject) -> Iterator[Found]:
     place = symptoms.place(seen, subject)
     for reach in symptoms.service_reach(seen, place):
         refused = reach.dead and reach.saw(Status.CONNECTION_REFUSED)
-        whole = reach  # few questions may all go one way: those of the node's other pods count
-        if place.role is Role.CONTROL:
-            whole = contrast.asked_by_pods(seen, subject.name, reach.server)
+        whole = contrast.asked(seen, place, reach.server)
         if not symptoms.lossy(whole) or (reach.saw(*symptoms.INSTANT) and not refused):
             continue
         direct = symptoms.replicas(seen, place)

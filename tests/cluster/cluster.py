@@ -138,10 +138,7 @@ class Cluster:
     @property
     def running(self) -> bool:
         """Whether `up` came to its end and nothing of it has died since."""
-        daemons = self.daemons
-        return (self.layout.state / "ready").exists() and all(
-            daemons.pid(name) is not None for name in daemons.names()
-        )
+        return (self.layout.state / "ready").exists() and not self.daemons.ended()
 
     # -- up ------------------------------------------------------------------------------------
 
@@ -205,10 +202,9 @@ class Cluster:
 
     def _ended(self) -> Iterator[str]:
         """Of each daemon that does not run any more the end of its log."""
-        for name in self.daemons.names():
-            if self.daemons.pid(name) is None:
-                log = self.layout.log(name).read_text(errors="replace").splitlines()
-                yield "\n".join((f"{name} has ended; its log ends with", *log[-5:]))
+        for name in self.daemons.ended():
+            log = self.layout.log(name).read_text(errors="replace").splitlines()
+            yield "\n".join((f"{name} has ended; its log ends with", *log[-5:]))
 
     def _start_runtime(self, node: str, store: Path) -> None:
         agents = self.agents(node)
@@ -241,8 +237,8 @@ class Cluster:
         setup, kubectl = self.setup, self.kubectl
 
         def registered() -> bool:
-            for name in self.daemons.names():
-                self.daemons.require(name)
+            if ended := self.daemons.ended():
+                raise ClusterError(f"{', '.join(ended)} ended while the nodes register")
             return kubectl("get", "nodes", "-o", "name").count("node/") == len(NODES)
 
         wait_for("every node registers", registered, timeout=timeout)

@@ -81,6 +81,10 @@ class Daemons:
         except (OSError, ValueError, IndexError):
             return None
 
+    def ended(self) -> list[str]:
+        """Those that were started and not stopped, and do not run any more."""
+        return [name for name in self.names() if self.pid(name) is None]
+
     def require(self, name: str) -> int:
         pid = self.pid(name)
         if pid is None:
